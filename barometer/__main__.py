@@ -1,0 +1,5 @@
+"""`python -m barometer`."""
+
+from barometer.cli import main
+
+main()

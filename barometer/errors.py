@@ -1,0 +1,94 @@
+"""Every error that Barometer raises on purpose, in one tree.
+
+Each class carries its HTTP status and its exit code, so that the service's problem+json and the
+command line's last line are derived from the same place. The message is one sentence that names
+the field or setting and the remedy.
+"""
+
+from typing import ClassVar
+
+
+class BarometerError(Exception):
+    """Anything Barometer can explain; the base of the tree."""
+
+    status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 1
+    title: ClassVar[str] = "Internal error"
+
+    @property
+    def slug(self) -> str:
+        """The error's stable name, used as the problem's `type`."""
+        return self.title.lower().replace(" ", "-")
+
+
+class SettingsError(BarometerError):
+    """A setting is unknown, missing or unusable."""
+
+    exit_code = 78  # EX_CONFIG of sysexits.h
+    title = "Bad setting"
+
+
+class InputError(BarometerError):
+    """A caller's value cannot be used; `field` says which."""
+
+    status = 422
+    exit_code = 64  # EX_USAGE
+    title = "Invalid input"
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class TooLargeError(InputError):
+    """A body, a text or a list is over its bound."""
+
+    status = 413
+    title = "Too large"
+
+
+class NotFoundError(BarometerError):
+    """What the caller named does not exist."""
+
+    status = 404
+    exit_code = 66  # EX_NOINPUT
+    title = "Not found"
+
+
+class ConflictError(BarometerError):
+    """What the caller wants to create is there already."""
+
+    status = 409
+    exit_code = 73  # EX_CANTCREAT
+    title = "Already exists"
+
+
+class DataError(BarometerError):
+    """Labelled rows or a replay file cannot be used."""
+
+    status = 422
+    exit_code = 65  # EX_DATAERR
+    title = "Unusable data"
+
+
+class ModelError(BarometerError):
+    """A model folder, checkpoint or export is incomplete or wrong."""
+
+    exit_code = 65
+    title = "Unusable model"
+
+
+class SourceError(BarometerError):
+    """An outside source answered with a fault, or lacks a setting."""
+
+    status = 502
+    exit_code = 69  # EX_UNAVAILABLE
+    title = "Source failed"
+
+
+class UnavailableError(BarometerError):
+    """A part that is needed (Redis, database, registry, hub) cannot be reached."""
+
+    status = 503
+    exit_code = 69
+    title = "Unavailable"

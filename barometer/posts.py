@@ -1,0 +1,51 @@
+"""The domain: a post as it comes, and what the model says of it."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+MAX_TEXT = 20_000
+"""Characters of a post's text; a longer one is refused at the door."""
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+class Post(BaseModel):
+    """One public utterance. (source, id) is its key; it may belong to several events."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    source: str = Field(min_length=1, max_length=64)
+    id: str = Field(min_length=1, max_length=256)
+    text: str = Field(min_length=1, max_length=MAX_TEXT)
+    created_at: Annotated[AwareDatetime, AfterValidator(_utc)]
+    author: str | None = Field(None, max_length=256)
+    location: str | None = Field(None, max_length=256)
+    url: str | None = Field(None, max_length=2048)
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    events: tuple[str, ...] = ()
+    """Slugs of the events that it belongs to."""
+    showing: int = 0
+    """Which pass of a looping replay it belongs to: a text repeats only within its pass."""
+
+
+class Judgement(BaseModel):
+    """What one model version says of one text."""
+
+    model_config = ConfigDict(frozen=True)
+
+    emotion: str
+    confidence: float
+    emotions: dict[str, float]
+    sentiment: str
+    sentiment_confidence: float
+    sentiments: dict[str, float]
+    model_version: str
+
+    @property
+    def sentiment_score(self) -> float:
+        """P(positive) - P(negative), in [-1, 1]."""
+        return self.sentiments["positive"] - self.sentiments["negative"]

@@ -1,0 +1,150 @@
+"""Every setting, in one frozen class: environment or `.env`, prefix `BAROMETER_`."""
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from dotenv import dotenv_values
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from barometer.errors import SettingsError
+
+PREFIX = "BAROMETER_"
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Where Barometer's parts are and how they behave. Each field's docstring is its help."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",  # unknown BAROMETER_ names are refused below, with their own sentence
+        use_attribute_docstrings=True,
+    )
+
+    port: int = Field(3000, ge=1, le=65535)
+    """Port of the service and its dashboard."""
+    host: str = "127.0.0.1"
+    """Address the service listens on; 0.0.0.0 opens it to the network."""
+    state_dir: Path = Path(".barometer")
+    """Folder for everything that Barometer keeps on this machine."""
+    database_url: str = ""
+    """SQLAlchemy URL of the database; empty: a SQLite file in the state folder."""
+    redis_url: str = ""
+    """URL of Redis; empty: an embedded server is started in the state folder."""
+    mlflow_tracking_uri: str = ""
+    """MLflow's tracking and registry URI; empty: a SQLite file in the state folder."""
+    model_name: str = "barometer"
+    """Name of the registered model."""
+    base_model: str = "distilbert-base-uncased"
+    """Encoder to fine-tune: a hub name or a local folder."""
+    emotion_data: str = "dair-ai/emotion"
+    """Emotion rows: a hub name or a local folder with train/validation/test.jsonl."""
+    sentiment_data: str = "mteb/tweet_sentiment_extraction"
+    """Sentiment rows: a hub name or a local folder with train/validation/test.jsonl."""
+    cache_ttl_s: int = Field(3600, ge=1)
+    """Seconds an analysis stays cached."""
+    threads: int = Field(0, ge=0)
+    """Threads of one model session; 0: half the cores, at least one."""
+    scorer_batch: int = Field(256, ge=1, le=4096)
+    """Posts that a scorer takes from the stream at a time."""
+    replay: str = ""
+    """A jsonl file to replay instead of the bundled posts."""
+    replay_rate: float = Field(1.0, gt=0, le=1000)
+    """Mean posts a second of a replay."""
+    news_search_url: str = (
+        "https://news.google.com/rss/search?q={keyword}&hl=en-US&gl=US&ceid=US:en"
+    )
+    """RSS search for a keyword; `{keyword}` is replaced. `off` switches it off."""
+    feeds: Annotated[tuple[str, ...], NoDecode] = ()
+    """RSS or Atom feeds to read for every event, separated by spaces or commas."""
+    feed_timeout_s: float = Field(10.0, gt=0, le=120)
+    """Seconds a feed may take to answer."""
+    feed_max_bytes: int = Field(5_000_000, ge=1_000)
+    """Largest feed body that is read."""
+    drift_window_h: float = Field(6.0, gt=0)
+    """Hours of live posts that a drift report looks at."""
+    drift_min_posts: int = Field(100, ge=20)
+    """Fewest live posts for a drift report."""
+    prefect_port: int = Field(4200, ge=1, le=65535)
+    """Port of Prefect's server and UI under `barometer up`."""
+    mlflow_port: int = Field(5000, ge=1, le=65535)
+    """Port of MLflow's UI under `barometer up`."""
+    log_level: str = "INFO"
+    """DEBUG, INFO, WARNING or ERROR."""
+
+    @field_validator("feeds", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("news_search_url")
+    @classmethod
+    def _has_keyword(cls, value: str) -> str:
+        if value != "off" and "{keyword}" not in value:
+            raise ValueError("must contain {keyword}, or be 'off'")
+        return value
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+            raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
+        return value.upper()
+
+    @property
+    def session_threads(self) -> int:
+        """Threads that one model session may use."""
+        return self.threads or max(1, (os.cpu_count() or 2) // 2)
+
+    @property
+    def ui_links(self) -> dict[str, str]:
+        """Where the other user interfaces are, as `barometer up` starts them."""
+        return {
+            "Prefect": f"http://127.0.0.1:{self.prefect_port}",
+            "MLflow": f"http://127.0.0.1:{self.mlflow_port}",
+        }
+
+    @property
+    def state(self) -> Path:
+        """The state folder, absolute; made when first asked for."""
+        folder = self.state_dir.expanduser().resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+def _refuse_unknown() -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    given = {*os.environ, *dotenv_values(".env")}
+    for name in sorted(given):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            raise SettingsError(
+                f"{name} is not a setting of Barometer: remove it, or look for the right name in "
+                "README.md's settings table."
+            )
+
+
+def read_settings() -> Settings:
+    """Read the settings afresh.
+
+    Raises:
+        SettingsError: a `BAROMETER_` name is unknown or its value unusable; names it.
+    """
+    _refuse_unknown()
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + str(first["loc"][0]).upper()
+        raise SettingsError(f"{name} cannot be used: {first['msg']}.") from error
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return read_settings()

@@ -1,0 +1,58 @@
+"""MLflow's address, and its client, quiet and without phoning home."""
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from barometer.errors import UnavailableError
+from barometer.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+EXPERIMENT = "barometer"
+
+
+def tracking_uri(settings: Settings) -> str:
+    """The URI in force: `MLFLOW_TRACKING_URI`, or a SQLite file in the state folder."""
+    return settings.mlflow_tracking_uri or f"sqlite:///{settings.state / 'mlflow.db'}"
+
+
+def artifact_root(settings: Settings) -> str:
+    """Where runs of the embedded store keep their files."""
+    return (settings.state / "mlflow-artifacts").as_uri()
+
+
+def mlflow_client(settings: Settings) -> "MlflowClient":
+    """A client of the tracking store and registry, with `mlflow`'s own defaults set alike.
+
+    Raises:
+        UnavailableError: a configured server does not answer.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    logging.getLogger("mlflow.store").setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    import mlflow  # noqa: PLC0415 - a second to import, and its environment must stand first
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    uri = tracking_uri(settings)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    client = mlflow.MlflowClient(uri, uri)
+    try:
+        if client.get_experiment_by_name(EXPERIMENT) is None:
+            root = None if settings.mlflow_tracking_uri else artifact_root(settings)
+            client.create_experiment(EXPERIMENT, artifact_location=root)
+    except MlflowException as error:
+        if "RESOURCE_ALREADY_EXISTS" in str(error.error_code):  # another process was first
+            return client
+        raise UnavailableError(
+            f"the MLflow store does not answer ({type(error).__name__}): check "
+            "BAROMETER_MLFLOW_TRACKING_URI."
+        ) from error
+    return client

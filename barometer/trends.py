@@ -1,0 +1,68 @@
+"""Reads of the rollups: how the mood of an event moved, minute by minute."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine, func, select
+
+from barometer.labels import EMOTIONS, SENTIMENTS
+from barometer.tables import RollupRow
+
+
+def trend(
+    engine: Engine, event_id: int, start: datetime, end: datetime, step: timedelta
+) -> list[dict[str, Any]]:
+    """One point a `step` from `start` to `end` (exclusive), empty ones included.
+
+    A point: `{"start", "posts", "emotions": {name: posts}, "sentiments": {name: posts},
+    "sentiment_score"}`; the score is the mean over the point's posts, None without posts.
+    """
+    count = max(0, -(-int((end - start).total_seconds()) // int(step.total_seconds())))
+    points = [_point(start + step * index) for index in range(count)]
+    statement = (
+        select(
+            RollupRow.minute,
+            RollupRow.emotion,
+            RollupRow.sentiment,
+            func.sum(RollupRow.posts),
+            func.sum(RollupRow.sentiment_sum),
+        )
+        .where(RollupRow.event_id == event_id, RollupRow.minute >= start, RollupRow.minute < end)
+        .group_by(RollupRow.minute, RollupRow.emotion, RollupRow.sentiment)
+    )
+    totals: dict[int, float] = defaultdict(float)
+    with engine.connect() as connection:
+        for minute, emotion, sentiment, posts, score in connection.execute(statement):
+            place = int((minute - start) / step)
+            point = points[place]
+            point["posts"] += posts
+            point["emotions"][emotion] += posts
+            point["sentiments"][sentiment] += posts
+            totals[place] += score
+    for place, total in totals.items():
+        points[place]["sentiment_score"] = round(total / points[place]["posts"], 4)
+    return points
+
+
+def _point(start: datetime) -> dict[str, Any]:
+    return {
+        "start": start,
+        "posts": 0,
+        "emotions": dict.fromkeys(EMOTIONS, 0),
+        "sentiments": dict.fromkeys(SENTIMENTS, 0),
+        "sentiment_score": None,
+    }
+
+
+def totals(engine: Engine, event_ids: Sequence[int], start: datetime) -> dict[int, int]:
+    """Posts of each event since `start`."""
+    statement = (
+        select(RollupRow.event_id, func.sum(RollupRow.posts))
+        .where(RollupRow.event_id.in_(event_ids), RollupRow.minute >= start)
+        .group_by(RollupRow.event_id)
+    )
+    with engine.connect() as connection:
+        found = {event: int(posts) for event, posts in connection.execute(statement)}
+    return {event: found.get(event, 0) for event in event_ids}

@@ -1,0 +1,148 @@
+"""`barometer up`: everything on this machine, from an empty folder to a live stream."""
+
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from barometer.console import print_line, print_table
+from barometer.database import database_url, engine_for, migrate
+from barometer.errors import SettingsError
+from barometer.events import Event, slug_of, track, tracked
+from barometer.redis_server import redis_url, server_command
+from barometer.settings import Settings
+from barometer.tracking import artifact_root, tracking_uri
+from ingestion.command import recording, track_recorded
+from serving.parts import STARTER
+from serving.run import bento_command, bento_environment
+from serving.supervise import Process, lock, supervise
+from training.register import ensure_champion
+
+LOOPBACK = "127.0.0.1"
+
+
+def start_machine(settings: Settings, *, replay: bool, track_title: str = "") -> None:
+    """Prepare the database, the registry and the events, then supervise every process.
+
+    Raises:
+        ConflictError: another `up` holds the state folder.
+        SettingsError: a port that was asked for is taken.
+    """
+    held = lock(settings.state)
+    settings = with_free_ports(settings)
+    migrate(database_url(settings))
+    if replay:
+        told = recording(settings)
+        events = track_recorded(settings)
+        print_line(f"replaying {len(told.lines):,} posts about {len(events)} events")
+    if track_title:
+        _track_news(settings, track_title)
+    version = ensure_champion(settings, STARTER)
+    names = [process.name for process in processes(settings, replay=replay)]
+    print_table(
+        "Barometer is starting",
+        ("what", "where"),
+        [
+            ("dashboard", f"http://{LOOPBACK}:{settings.port}"),
+            ("API", f"http://{LOOPBACK}:{settings.port}/docs"),
+            *settings.ui_links.items(),
+            ("model", f"{settings.model_name} version {version}, champion"),
+            ("processes", ", ".join(names)),
+            ("logs", str(settings.state / "logs")),
+        ],
+    )
+    print_line("Ctrl-C stops all of it.")
+    supervise(processes(settings, replay=replay), settings.state / "logs")
+    held.close()
+    print_line("Barometer has stopped.")
+
+
+def processes(settings: Settings, *, replay: bool) -> list[Process]:
+    """What runs on one machine; an embedded Redis only where no other is set."""
+    barometer = [sys.executable, "-m", "barometer"]
+    shared = environment(settings)
+    listed = [
+        Process("service", bento_command(settings), {**shared, **bento_environment(settings)}),
+        Process("scorer", [*barometer, "work", "--name", "scorer-1"], shared),
+        Process("mlflow", _mlflow_command(settings), shared, quiet=True),
+        Process("prefect", _prefect_command(settings), shared, quiet=True),
+        Process("flows", [sys.executable, "-m", "flows.deploy"], shared, quiet=True),
+    ]
+    if replay:
+        listed.append(Process("replay", [*barometer, "ingest", "--source", "replay"], shared))
+    if not settings.redis_url:
+        listed.insert(0, Process("redis", server_command(settings), quiet=True))
+    return listed
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What every child is told: the same parts as this process, and to phone nobody."""
+    given: Mapping[str, object] = {
+        "BAROMETER_STATE_DIR": settings.state,
+        "BAROMETER_PORT": settings.port,
+        "BAROMETER_PREFECT_PORT": settings.prefect_port,
+        "BAROMETER_MLFLOW_PORT": settings.mlflow_port,
+        "BAROMETER_DATABASE_URL": database_url(settings),
+        "BAROMETER_REDIS_URL": redis_url(settings),
+        "PREFECT_HOME": settings.state / "prefect",
+        "PREFECT_API_URL": f"http://{LOOPBACK}:{settings.prefect_port}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        "DO_NOT_TRACK": "1",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    return {name: str(value) for name, value in given.items()}
+
+
+def with_free_ports(settings: Settings) -> Settings:
+    """The settings with ports that are free: a default one moves on, one that was set does not.
+
+    Raises:
+        SettingsError: a port that was set is taken; names it.
+    """
+    chosen: dict[str, int] = {}
+    for name in ("port", "prefect_port", "mlflow_port"):
+        port: int = getattr(settings, name)
+        if name in settings.model_fields_set and not _is_free(port):
+            raise SettingsError(
+                f"BAROMETER_{name.upper()}={port} is taken by another program: choose another port."
+            )
+        while not _is_free(port) or port in chosen.values():
+            port += 1
+        chosen[name] = port
+    return settings.model_copy(update=chosen)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def _mlflow_command(settings: Settings) -> list[str]:
+    uri = tracking_uri(settings)
+    script = str(Path(sys.executable).parent / "mlflow")
+    return [
+        sys.executable, script, "server",
+        "--backend-store-uri", uri,
+        "--default-artifact-root", artifact_root(settings),
+        "--host", LOOPBACK, "--port", str(settings.mlflow_port), "--workers", "1",
+    ]  # fmt: skip
+
+
+def _prefect_command(settings: Settings) -> list[str]:
+    port = str(settings.prefect_port)
+    return [sys.executable, "-m", "prefect", "server", "start", "--host", LOOPBACK, "--port", port]
+
+
+def _track_news(settings: Settings, title: str) -> None:
+    engine = engine_for(database_url(settings))
+    event = Event(slug=slug_of(title), title=title, keywords=(title,), sources=("rss",))
+    if event.slug not in {known.slug for known in tracked(engine)}:
+        track(engine, event)

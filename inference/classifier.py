@@ -1,0 +1,104 @@
+"""Texts in, calibrated probabilities out: the hot path."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from tokenizers import Tokenizer
+
+from barometer.errors import ModelError
+from barometer.labels import LABELS, task_slice
+from barometer.text import model_input
+from inference.batching import token_budget_batches
+from inference.calibration import softmax
+from inference.model_folder import ModelFolder
+
+Floats = npt.NDArray[np.float32]
+TOKEN_BUDGET = 2048
+"""Tokens a batch: past it the INT8 graph gains nothing on a CPU and its answers wait longer."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Answers for n texts, in their order."""
+
+    emotions: Floats
+    """(n, 6) calibrated probabilities."""
+    sentiments: Floats
+    """(n, 3) calibrated probabilities."""
+    truncated: npt.NDArray[np.bool_]
+    """(n,) whether the text was longer than the model reads."""
+
+
+class Classifier:
+    """One model folder, loaded. Safe to call from several threads."""
+
+    def __init__(self, folder: ModelFolder, threads: int) -> None:
+        """Load the graph and the tokenizer.
+
+        Raises:
+            ModelError: a file cannot be read as what it should be.
+        """
+        self.folder = folder
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # Two spinning pools on few cores starve each other and the event loop.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(folder.path / "model.onnx"), options, providers=["CPUExecutionProvider"]
+            )
+            self._tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
+        except Exception as error:  # both libraries raise bare Exception subclasses
+            raise ModelError(f"{folder.path} cannot be loaded: {error}.") from error
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(folder.max_tokens)
+        names = {output.name for output in self._session.get_outputs()}
+        if not {"logits", "pooled"} <= names:
+            raise ModelError(f"{folder.path}/model.onnx gives {sorted(names)}: export it again.")
+
+    def score(self, texts: Sequence[str]) -> Scores:
+        """Classify original texts; each is first turned into the model's input."""
+        logits, truncated = self.logits([model_input(text) for text in texts])
+        parts = {
+            task: softmax(logits[:, task_slice(task)], self.folder.temperatures[task])
+            for task in ("emotion", "sentiment")
+        }
+        return Scores(
+            parts["emotion"].astype(np.float32), parts["sentiment"].astype(np.float32), truncated
+        )
+
+    def logits(self, inputs: Sequence[str]) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """Raw (n, 9) logits of model inputs, and which were truncated."""
+        return self._run("logits", len(LABELS), inputs)
+
+    def pooled(self, inputs: Sequence[str]) -> Floats:
+        """(n, width) mean token features of model inputs."""
+        return self._run("pooled", None, inputs)[0]
+
+    def _run(
+        self, output: str, width: int | None, inputs: Sequence[str]
+    ) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        encoded = self._tokenizer.encode_batch_fast(list(inputs))
+        truncated = np.array([bool(item.overflowing) for item in encoded], dtype=np.bool_)
+        lengths = [len(item.ids) for item in encoded]
+        result: Floats | None = (
+            None if width is None else np.empty((len(inputs), width), np.float32)
+        )
+        for batch in token_budget_batches(lengths, TOKEN_BUDGET):
+            longest = max(lengths[i] for i in batch)
+            ids = np.zeros((len(batch), longest), dtype=np.int64)
+            mask = np.zeros_like(ids)
+            for row, index in enumerate(batch):
+                ids[row, : lengths[index]] = encoded[index].ids
+                mask[row, : lengths[index]] = 1
+            feed: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
+            answer = self._session.run([output], feed)[0]
+            if result is None:
+                result = np.empty((len(inputs), answer.shape[1]), np.float32)
+            result[batch] = answer
+        return (np.empty((0, width or 0), np.float32) if result is None else result), truncated

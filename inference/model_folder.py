@@ -1,0 +1,65 @@
+"""A model folder: what the service needs of a model, and nothing that could run code.
+
+model.onnx      the fused INT8 graph; outputs `logits` (batch, 9) and `pooled` (batch, width)
+tokenizer.json  the fast tokenizer
+config.json     labels, tasks, temperatures, longest input
+metrics.json    what was measured, by which data
+reference.csv   the model's own answers on the validation rows, which drift compares with
+README.md       the model card
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from barometer.errors import ModelError
+from barometer.labels import LABELS, TASKS
+
+FILES = ("model.onnx", "tokenizer.json", "config.json", "metrics.json")
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A complete model folder and what its `config.json` says."""
+
+    path: Path
+    name: str
+    max_tokens: int
+    temperatures: dict[str, float]
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The figures of `metrics.json`."""
+        content: dict[str, Any] = json.loads((self.path / "metrics.json").read_text())
+        return content
+
+    def digest(self) -> str:
+        """SHA-256 of the weights and the configuration, in hexadecimal."""
+        total = hashlib.sha256()
+        for name in ("model.onnx", "config.json", "tokenizer.json"):
+            total.update((self.path / name).read_bytes())
+        return total.hexdigest()
+
+
+def open_model_folder(path: Path) -> ModelFolder:
+    """Check that `path` holds a model that this version can serve.
+
+    Raises:
+        ModelError: a file is missing or the labels are not Barometer's; names it.
+    """
+    for name in FILES:
+        if not (path / name).is_file():
+            raise ModelError(f"model folder {path} lacks {name}: export the model again.")
+    try:
+        config = json.loads((path / "config.json").read_text())
+        labels = tuple(config["id2label"][str(i)] for i in range(len(config["id2label"])))
+        own = config["barometer"]
+        temperatures = {task: float(own["temperatures"][task]) for task in TASKS}
+        folder = ModelFolder(path, str(own["name"]), int(own["max_tokens"]), temperatures)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}/config.json is unusable ({error!r}): export again.") from error
+    if labels != LABELS:
+        raise ModelError(f"{path}/config.json names the labels {labels}, not {LABELS}.")
+    return folder

@@ -1,0 +1,140 @@
+"""Read one source for one event into the stream, and save where it stands afterwards."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import Engine
+
+from barometer.errors import BarometerError, InputError, SourceError
+from barometer.events import Event, matching, tracked
+from barometer.posts import Post
+from barometer.source_states import position_of, save_reading
+from barometer.stream import PostStream
+from ingestion.cleaning import clean
+from ingestion.source import Source
+
+log = structlog.get_logger()
+CHUNK = 50
+"""Posts published together."""
+FLUSH_S = 0.25
+"""Longest silence before a partial chunk is published, so that a slow live source stays live."""
+SAVE_EVERY_S = 5.0
+"""How often the position of a reading that does not end is saved."""
+
+
+@dataclass
+class Reading:
+    """What one reading brought."""
+
+    source: str
+    event: str
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    error: str | None = None
+
+
+async def read_source(source: Source, event: Event, stream: PostStream, engine: Engine) -> Reading:
+    """Read `source` for `event` to its end; a fault ends the reading, never the caller.
+
+    The position is saved only after the stream has taken the posts that it covers.
+    """
+    reading = Reading(source.name, event.slug)
+    missing = source.missing_setting()
+    if missing:
+        reading.error = f"needs {missing}"
+        return reading
+    position = await asyncio.to_thread(position_of, engine, source.name, event.slug)
+    events = await asyncio.to_thread(tracked, engine)
+    saved_at = 0.0
+    unsaved = 0
+
+    async def save() -> None:
+        nonlocal saved_at, unsaved
+        state = (engine, source.name, event.slug, dict(position))
+        await asyncio.to_thread(save_reading, *state, posts=unsaved, error=reading.error)
+        saved_at, unsaved = asyncio.get_running_loop().time(), 0
+
+    try:
+        async for chunk in _chunks(source.read(event, position)):
+            posts = [with_events(post, (event.slug,), events) for post in _accept(chunk, reading)]
+            new = await asyncio.to_thread(stream.publish, posts)
+            reading.accepted += sum(new)
+            reading.duplicates += len(new) - sum(new)
+            unsaved += sum(new)
+            if asyncio.get_running_loop().time() - saved_at > SAVE_EVERY_S:
+                await save()
+    except SourceError as error:
+        reading.error = str(error)
+        log.warning("source failed", source=source.name, event=event.slug, reason=str(error))
+    await save()
+    return reading
+
+
+def _accept(chunk: Sequence[Post], reading: Reading) -> list[Post]:
+    posts = []
+    for post in chunk:
+        try:
+            posts.append(clean(post.model_dump()))
+        except InputError as error:
+            reading.rejected += 1
+            log.info("post refused", source=reading.source, reason=str(error))
+    return posts
+
+
+async def _chunks(posts: AsyncIterator[Post]) -> AsyncIterator[list[Post]]:
+    """Group posts into chunks: a full one at once, a partial one after `FLUSH_S` of silence.
+
+    What came before a fault is passed on before the fault is raised.
+    """
+    waiting: list[Post] = []
+    upcoming: asyncio.Future[Post] | None = None
+    try:
+        while True:
+            if upcoming is None:
+                upcoming = asyncio.ensure_future(anext(posts))
+            done, _ = await asyncio.wait({upcoming}, timeout=FLUSH_S if waiting else None)
+            if done:
+                try:
+                    waiting.append(upcoming.result())
+                except (StopAsyncIteration, SourceError) as end:
+                    if waiting:
+                        yield waiting
+                    if isinstance(end, SourceError):
+                        raise
+                    return
+                upcoming = None
+            if waiting and (not done or len(waiting) >= CHUNK):
+                yield waiting
+                waiting = []
+    finally:
+        if upcoming is not None and not upcoming.done():
+            upcoming.cancel()
+            await asyncio.wait({upcoming})
+
+
+def with_events(post: Post, found_for: Sequence[str], events: Sequence[Event]) -> Post:
+    """The post with the events that it was found for and those that its text mentions."""
+    slugs = dict.fromkeys([*found_for, *post.events, *matching(post.text, events)])
+    return post.model_copy(update={"events": tuple(slugs)})
+
+
+def publish_posted(
+    raw_posts: Sequence[dict[str, object]], stream: PostStream, engine: Engine
+) -> tuple[int, int, list[dict[str, object]]]:
+    """Take posts that were sent over HTTP: (accepted, duplicates, rejected with index and reason).
+
+    Accepted means that the stream has them.
+    """
+    events = tracked(engine)
+    posts: list[Post] = []
+    rejected: list[dict[str, object]] = []
+    for index, raw in enumerate(raw_posts):
+        try:
+            posts.append(with_events(clean(raw), (), events))
+        except BarometerError as error:
+            rejected.append({"index": index, "reason": str(error)})
+    new = stream.publish(posts)
+    return sum(new), len(new) - sum(new), rejected

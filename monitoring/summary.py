@@ -1,0 +1,18 @@
+"""A drift report in a few lines that a person reads."""
+
+from typing import Any
+
+
+def as_markdown(report: dict[str, Any], port: int) -> str:
+    """Verdict, table of columns, and where Evidently's page is."""
+    verdict = "**Drift**" if report["drifted"] else "No drift"
+    rows = "\n".join(
+        f"| {name} | {found['test']} | {found['score']:.3f} | {found['threshold']} "
+        f"| {'yes' if found['drifted'] else 'no'} |"
+        for name, found in report["columns"].items()
+    )
+    return (
+        f"{verdict}: {report['posts']:,} live posts against {report['reference']}.\n\n"
+        "| column | distance | score | threshold | drifted |\n|---|---|---:|---:|---|\n"
+        f"{rows}\n\n[Evidently's report](http://127.0.0.1:{port}{report['url']})\n"
+    )

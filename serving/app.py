@@ -1,0 +1,75 @@
+"""The HTTP application: routes, errors, guards, the dashboard's files."""
+
+from importlib import resources
+from pathlib import Path
+
+import bentoml
+from fastapi import FastAPI, Request
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from barometer import __version__
+from ingestion.catalog import searchable
+from serving import problems, routes_events, routes_mood, routes_state
+from serving.analysis import Analyst
+from serving.guards import BodyLimit, SecurityHeaders
+from serving.live_hub import LiveHub
+from serving.parts import Parts
+
+DASHBOARD = Path(str(resources.files("serving"))) / "dashboard"
+SWAGGER = Path(bentoml.__file__).parent / "_internal" / "server" / "static_content"
+"""Swagger UI as BentoML carries it, so that no page loads anything from elsewhere."""
+
+
+def create_app() -> FastAPI:
+    """The application; `attach` gives it its parts before the first request."""
+    app = FastAPI(
+        title="Barometer",
+        version=__version__,
+        description="Measures public mood around events while they happen.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/docs.json",
+    )
+    problems.install(app)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(BodyLimit)
+    for router in (routes_mood.router, routes_events.router, routes_state.router):
+        app.include_router(router)
+
+    @app.get("/", include_in_schema=False)
+    async def dashboard() -> FileResponse:
+        return FileResponse(DASHBOARD / "index.html")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url="/docs.json",
+            title="Barometer API",
+            swagger_js_url="/docs/assets/swagger-ui-bundle.js",
+            swagger_css_url="/docs/assets/swagger-ui.css",
+            swagger_favicon_url="/ui/favicon.svg",
+        )
+
+    app.mount("/docs/assets", StaticFiles(directory=SWAGGER), name="swagger")
+    app.mount("/ui", StaticFiles(directory=DASHBOARD), name="ui")
+
+    @app.api_route(
+        "/{path:path}",
+        methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        include_in_schema=False,
+    )
+    async def unknown(request: Request) -> None:
+        del request
+        raise HTTPException(404, "no such route; /docs lists them")
+
+    return app
+
+
+def attach(app: FastAPI, parts: Parts) -> None:
+    """Give the application what its routes work with."""
+    app.state.parts = parts
+    app.state.analyst = Analyst(parts, searchable(parts.settings))
+    app.state.hub = LiveHub(parts)

@@ -1,0 +1,68 @@
+/** "Ask about a keyword": the form and its result card. */
+
+import { analyze } from "./api.js";
+import { emotionBars, sentimentBar } from "./bars.js";
+import { byId, el } from "./dom.js";
+import { dayClock, percent, plural } from "./format.js";
+import { EMOTIONS, SENTIMENTS } from "./mood.js";
+
+/** Rows for the bars from the answer's `[{label, pct, avg_score}]`. */
+function rowsOf(answers, names) {
+  const found = new Map(answers.map((row) => [row.label, row]));
+  return names.map((name) => {
+    const { pct = 0, avg_score: sure = null } = found.get(name) ?? {};
+    return { name, share: pct / 100, note: pct > 0 && sure !== null ? `${percent(sure)} sure` : "" };
+  });
+}
+
+function summary(result) {
+  const how = result.source === "cache" ? `from the cache, computed ${dayClock(new Date(result.time))}` : "computed now";
+  return [
+    el("p", { class: "result-head" }, el("strong", {}, `“${result.keyword}”`), ` ${plural(result.count, "post")}`),
+    el("p", { class: "result-meta" }, el("span", { class: "tag" }, how), el("span", { class: "tag" }, `model ${result.model_version}`),
+      result.degraded ? el("span", { class: "tag warn" }, "degraded: a fallback answered") : null),
+  ];
+}
+
+export function analyzeForm() {
+  const [form, input, button, said] = [byId("analyze-form"), byId("analyze-keyword"), byId("analyze-go"), byId("analyze-said")];
+  const [card, head] = [byId("analyze-result"), byId("analyze-head")];
+  const bars = emotionBars(byId("analyze-bars"));
+  const split = sentimentBar(byId("analyze-split"));
+
+  const say = (text, kind = "") => {
+    said.textContent = text;
+    said.className = `said ${kind}`;
+    said.hidden = !text;
+    input.setAttribute("aria-invalid", String(kind === "bad"));
+  };
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const keyword = input.value.trim();
+    if (!keyword) {
+      say("Type a word or a phrase first.", "bad");
+      input.focus();
+      return;
+    }
+    button.disabled = true;
+    card.hidden = true;
+    say(`Reading posts that mention “${keyword}” …`);
+    try {
+      const result = await analyze(keyword);
+      if (!result.count) {
+        say(`No posts mention “${result.keyword}”. Try a shorter or more common word.`);
+        return;
+      }
+      say("");
+      head.replaceChildren(...summary(result));
+      bars(rowsOf(result.agg, EMOTIONS).sort((a, b) => b.share - a.share));
+      split(rowsOf(result.sentiment, SENTIMENTS).map((row) => ({ ...row, note: "" })));
+      card.hidden = false;
+    } catch (error) {
+      say(error.message, "bad");
+    } finally {
+      button.disabled = false;
+    }
+  });
+}

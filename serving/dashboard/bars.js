@@ -1,0 +1,51 @@
+/** Bars for shares: one row an emotion, and one split bar for the sentiments. Every figure is also text. */
+
+import { el } from "./dom.js";
+import { capital, percent } from "./format.js";
+
+function barRow(name) {
+  const fill = el("span", { class: "bar-fill" });
+  const share = el("span", { class: "bar-share" });
+  const note = el("span", { class: "bar-note" });
+  const root = el("li", { class: `bar e-${name}` },
+    el("span", { class: "bar-name" }, capital(name)),
+    el("span", { class: "bar-track", "aria-hidden": "true" }, fill), share, note);
+  return { root, fill, share, note };
+}
+
+/** Bars of rows `{name, share, note}` in the order given; rows are kept between updates, so that they move instead of blink. */
+export function emotionBars(list) {
+  const kept = new Map();
+  return (rows) => {
+    // Bars are drawn against the longest: their lengths compare at a glance, the figure gives the share.
+    const longest = Math.max(0.01, ...rows.map((row) => row.share));
+    const ordered = rows.map(({ name, share, note }) => {
+      if (!kept.has(name)) kept.set(name, barRow(name));
+      const row = kept.get(name);
+      row.fill.style.width = `${(share / longest) * 100}%`;
+      row.share.textContent = percent(share);
+      row.note.textContent = note;
+      return row.root;
+    });
+    if (ordered.some((node, i) => list.children[i] !== node)) list.replaceChildren(...ordered);
+  };
+}
+
+const SIGN = { negative: "−", neutral: "○", positive: "+" };
+
+/** One bar split into negative, neutral and positive, with rows `{name, share, note}` written beneath. */
+export function sentimentBar(container) {
+  const bar = el("div", { class: "split", "aria-hidden": "true" });
+  const legend = el("ul", { class: "split-legend" });
+  container.replaceChildren(bar, legend);
+  return (rows) => {
+    bar.replaceChildren(...rows.filter((row) => row.share > 0).map(({ name, share }) => {
+      const part = el("span", { class: `split-part s-${name}` }, share >= 0.07 ? SIGN[name] : null);
+      part.style.flexGrow = share;
+      return part;
+    }));
+    legend.replaceChildren(...rows.map(({ name, share, note }) => el("li", { class: `s-${name}` },
+      el("span", { class: "split-name" }, el("span", { class: "sign", "aria-hidden": "true" }, SIGN[name]), capital(name)),
+      el("strong", {}, percent(share)), note ? el("span", { class: "bar-note" }, note) : null)));
+  };
+}

@@ -1,0 +1,56 @@
+"""The parts that the service works with, opened once a process."""
+
+from dataclasses import dataclass
+
+import structlog
+from redis import Redis
+from sqlalchemy import Engine
+
+from barometer.database import database_url, engine_for, migrate
+from barometer.errors import NotFoundError, UnavailableError
+from barometer.redis_server import connect, redis_url
+from barometer.settings import REPOSITORY, Settings
+from barometer.stream import PostStream
+from inference.classifier import Classifier
+from inference.model_folder import open_model_folder
+from inference.registry import LoadedModel, load_champion
+
+log = structlog.get_logger()
+STARTER = REPOSITORY / "models" / "starter"
+
+
+@dataclass
+class Parts:
+    """What routes need; Redis may come and go, the rest stands."""
+
+    settings: Settings
+    engine: Engine
+    redis: Redis
+    stream: PostStream
+    model: LoadedModel
+    model_note: str
+    """Empty when the model is the registry's champion, else why it is not."""
+
+
+def open_parts(settings: Settings) -> Parts:
+    """Open the database, Redis (lazily) and the champion, or the starter where there is none.
+
+    Raises:
+        UnavailableError: the database cannot be reached.
+        ModelError: neither the champion nor the starter can be loaded.
+    """
+    url = database_url(settings)
+    migrate(url)
+    redis = connect(redis_url(settings))
+    model, note = champion_or_starter(settings)
+    return Parts(settings, engine_for(url), redis, PostStream(redis), model, note)
+
+
+def champion_or_starter(settings: Settings) -> tuple[LoadedModel, str]:
+    """The champion; the bundled starter and the reason while the registry has or gives none."""
+    try:
+        return load_champion(settings), ""
+    except (NotFoundError, UnavailableError) as error:
+        log.warning("serving the starter model", reason=str(error))
+        classifier = Classifier(open_model_folder(STARTER), settings.session_threads)
+        return LoadedModel("starter", classifier), str(error)

@@ -1,0 +1,144 @@
+"""Routes about tracked events and the posts about them, and `/ingest`."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime
+from starlette.concurrency import run_in_threadpool
+
+from barometer.errors import InputError
+from barometer.events import Event, event_row, slug_of, track, tracked, untrack
+from barometer.labels import EMOTIONS, SENTIMENTS
+from barometer.search import events_of_posts, link_stored, newest_posts
+from barometer.store import EVERY_POST
+from barometer.trends import totals, trend
+from ingestion.catalog import sources
+from ingestion.reading import publish_posted
+from serving.bodies import Ingest, NewEvent
+from serving.parts import Parts
+from serving.post_json import row_json
+from serving.routes_mood import WithParts
+
+router = APIRouter(tags=["events"])
+ALL = "all"
+"""The slug that stands for every post."""
+MOST_POINTS = 1_500
+
+
+@router.post("/ingest", status_code=202)
+async def ingest(body: Ingest, parts: WithParts) -> dict[str, Any]:
+    """Take posts from a program. 202 means that the stream has what is counted as accepted."""
+    raw = [{**post, "source": body.source} for post in body.posts]
+    accepted, duplicates, rejected = await run_in_threadpool(
+        publish_posted, raw, parts.stream, parts.engine
+    )
+    return {"accepted": accepted, "duplicates": duplicates, "rejected": rejected}
+
+
+@router.get("/events")
+def list_events(parts: WithParts) -> dict[str, Any]:
+    """Tracked events with their posts of the last 24 hours."""
+    rows = {event.slug: event_row(parts.engine, event.slug).id for event in tracked(parts.engine)}
+    day = datetime.now(UTC) - timedelta(days=1)
+    counts = totals(parts.engine, list(rows.values()), day)
+    return {
+        "events": [
+            _event_json(event) | {"posts": counts[rows[event.slug]]}
+            for event in tracked(parts.engine)
+        ]
+    }
+
+
+@router.post("/events", status_code=201)
+def track_event(body: NewEvent, parts: WithParts) -> dict[str, Any]:
+    """Track an event; stored posts that mention it are linked to it."""
+    known = sources(parts.settings)
+    for name in body.sources:
+        if name not in known:
+            raise InputError(f"sources: {name!r} is unknown; known: {', '.join(known)}.", "sources")
+    slug = body.slug or slug_of(body.title)
+    if slug == ALL:
+        raise InputError(f"slug: {ALL!r} is reserved for every post; choose another.", "slug")
+    event = Event(
+        slug=slug,
+        title=body.title,
+        keywords=tuple(body.keywords or [body.title[:100]]),
+        sources=tuple(body.sources),
+    )
+    track(parts.engine, event)
+    row = event_row(parts.engine, event.slug)
+    linked = link_stored(parts.engine, row.id, event.keywords)
+    return _event_json(event) | {"posts": linked}
+
+
+@router.get("/events/{slug}")
+def one_event(slug: str, parts: WithParts) -> dict[str, Any]:
+    """One tracked event."""
+    row = event_row(parts.engine, slug)
+    day = datetime.now(UTC) - timedelta(days=1)
+    count = totals(parts.engine, [row.id], day)[row.id]
+    return _event_json(Event.model_validate(row)) | {"posts": count}
+
+
+@router.delete("/events/{slug}", status_code=204)
+def forget_event(slug: str, parts: WithParts) -> Response:
+    """Stop tracking an event; its posts stay."""
+    untrack(parts.engine, slug)
+    return Response(status_code=204)
+
+
+@router.get("/events/{slug}/trends")
+def trends(
+    slug: str,
+    parts: WithParts,
+    minutes: Annotated[int, Query(ge=1, le=14 * 24 * 60)] = 60,
+    step_s: Annotated[int, Query(ge=60, le=24 * 3600)] = 60,
+) -> dict[str, Any]:
+    """How the mood moved: one point a step, of the posts' own time."""
+    if step_s % 60:
+        raise InputError("step_s: must be whole minutes.", "step_s")
+    if minutes * 60 / step_s > MOST_POINTS:
+        raise InputError(f"step_s: gives over {MOST_POINTS} points; use longer steps.", "step_s")
+    step = timedelta(seconds=step_s)
+    # Aligned to the step, so that a point does not change its posts as the window moves on.
+    now = int(datetime.now(UTC).timestamp())
+    end = datetime.fromtimestamp((now // step_s + 1) * step_s, UTC)
+    start = end - step * -(-minutes * 60 // step_s)
+    points = trend(parts.engine, _event_id(parts, slug), start, end, step)
+    posts = sum(point["posts"] for point in points)
+    score = sum(p["sentiment_score"] * p["posts"] for p in points if p["posts"])
+    return {
+        "slug": slug,
+        "start": start,
+        "end": end,
+        "step_s": step_s,
+        "posts": posts,
+        "emotions": {name: sum(p["emotions"][name] for p in points) for name in EMOTIONS},
+        "sentiments": {name: sum(p["sentiments"][name] for p in points) for name in SENTIMENTS},
+        "sentiment_score": round(score / posts, 4) if posts else None,
+        "points": points,
+    }
+
+
+@router.get("/events/{slug}/posts")
+def event_posts(
+    slug: str,
+    parts: WithParts,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    before: AwareDatetime | None = None,
+    emotion: Literal["sadness", "joy", "love", "anger", "fear", "surprise"] | None = None,
+) -> dict[str, Any]:
+    """The newest posts, newest first; `before` pages on."""
+    event_id = None if slug == ALL else event_row(parts.engine, slug).id
+    rows = newest_posts(parts.engine, limit, event_id=event_id, before=before, emotion=emotion)
+    slugs = events_of_posts(parts.engine, [row.id for row in rows])
+    return {"posts": [row_json(row, slugs.get(row.id, [])) for row in rows]}
+
+
+def _event_id(parts: Parts, slug: str) -> int:
+    return EVERY_POST if slug == ALL else event_row(parts.engine, slug).id
+
+
+def _event_json(event: Event) -> dict[str, Any]:
+    return event.model_dump(mode="json")

@@ -1,0 +1,143 @@
+"""Routes about the system: its parts, its sources, its drift reports, and the live WebSocket."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from fastapi.responses import FileResponse
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+
+from barometer.source_states import readings
+from ingestion.catalog import source_lines
+from monitoring.reports import latest_reports, report_file
+from serving.live_hub import LiveHub
+from serving.parts import Parts
+from serving.routes_mood import WithParts
+from serving.scorer import HEARTBEAT
+
+router = APIRouter(tags=["system"])
+
+
+@router.get("/status")
+async def status(parts: WithParts) -> dict[str, Any]:
+    """Every part's state; `degraded` when one of them is not as it should be."""
+    database, redis, scorer = await asyncio.gather(
+        run_in_threadpool(_database, parts),
+        run_in_threadpool(_redis, parts),
+        run_in_threadpool(_scorer, parts),
+    )
+    note = parts.model_note
+    named = f"{parts.settings.model_name} version {parts.model.version}"
+    model = _fault(note) if note else _fine(named)
+    checked = {"database": database, "redis": redis, "model": model, "scorer": scorer}
+    healthy = all(part["ok"] for part in checked.values())
+    return {
+        "status": "ok" if healthy else "degraded",
+        "parts": checked,
+        "model_version": parts.model.version,
+        "links": {**parts.settings.ui_links, "API": "/docs"},
+    }
+
+
+@router.get("/sources")
+def list_sources(parts: WithParts) -> dict[str, Any]:
+    """Every source: ready, failing, or which setting it lacks."""
+    rows = readings(parts.engine)
+    answer = []
+    for line in source_lines(parts.settings):
+        own = [row for row in rows if row.source == line.name]
+        error = next((row.last_error for row in own if row.last_error), None)
+        ok = max((row.last_ok_at for row in own if row.last_ok_at), default=None)
+        answer.append(
+            {
+                "name": line.name,
+                "state": "failing" if line.state == "ready" and error else line.state,
+                "detail": error or line.detail,
+                "posts": sum(row.posts for row in own),
+                "last_ok_at": ok,
+            }
+        )
+    return {"sources": answer}
+
+
+@router.get("/drift")
+def drift(parts: WithParts) -> dict[str, Any]:
+    """The newest drift reports, newest first."""
+    return {"reports": latest_reports(parts.engine)}
+
+
+@router.get("/drift/{name}", response_class=FileResponse)
+def drift_page(name: str, parts: WithParts) -> FileResponse:
+    """One report as Evidently's page."""
+    return FileResponse(report_file(parts.settings, parts.engine, name), media_type="text/html")
+
+
+@router.websocket("/live")
+async def live(socket: WebSocket) -> None:
+    """What happens, as it happens."""
+    hub: LiveHub = socket.app.state.hub
+    if hub.full:
+        await socket.close(1013, "too many clients: try again later")
+        return
+    await socket.accept()
+    async with hub.client() as queue:
+        gone = asyncio.create_task(_until_gone(socket))
+        try:
+            while not gone.done():
+                message = asyncio.create_task(queue.get())
+                await asyncio.wait({message, gone}, return_when=asyncio.FIRST_COMPLETED)
+                if not message.done():
+                    message.cancel()
+                    return
+                await socket.send_text(message.result())
+        except (WebSocketDisconnect, RuntimeError):
+            return  # the client left between two messages
+        finally:
+            gone.cancel()
+
+
+async def _until_gone(socket: WebSocket) -> None:
+    """Clients have nothing to say; reading is how their leaving is noticed."""
+    try:
+        while True:
+            await socket.receive_text()
+    except (WebSocketDisconnect, RuntimeError, KeyError):
+        return
+
+
+def _fine(detail: str) -> dict[str, Any]:
+    return {"ok": True, "detail": detail}
+
+
+def _fault(detail: str) -> dict[str, Any]:
+    return {"ok": False, "detail": detail}
+
+
+def _database(parts: Parts) -> dict[str, Any]:
+    try:
+        with parts.engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except SQLAlchemyError as error:
+        return _fault(f"does not answer ({type(error).__name__})")
+    return _fine(parts.engine.dialect.name)
+
+
+def _redis(parts: Parts) -> dict[str, Any]:
+    try:
+        backlog = parts.stream.backlog()
+    except RedisError as error:
+        return _fault(f"does not answer ({type(error).__name__})")
+    return _fine(f"{backlog:,} posts waiting")
+
+
+def _scorer(parts: Parts) -> dict[str, Any]:
+    try:
+        version: Any = parts.redis.get(HEARTBEAT)
+    except RedisError:
+        return _fault("unknown while Redis is away")
+    if version is None:
+        return _fault("no scorer has been heard of for 15 s: start `barometer work`")
+    return _fine(f"works with model version {version}")

@@ -1,0 +1,27 @@
+"""How BentoML is started: its command line and a quiet environment."""
+
+import os
+import sys
+from pathlib import Path
+
+from barometer.settings import Settings
+
+TARGET = "serving.service:BarometerService"
+
+
+def bento_command(settings: Settings) -> list[str]:
+    """BentoML's serve command, by the interpreter that runs Barometer."""
+    script = Path(sys.executable).parent / "bentoml"
+    where = ["--host", settings.host, "--port", str(settings.port)]
+    return [sys.executable, str(script), "serve", TARGET, *where]
+
+
+def bento_environment(settings: Settings) -> dict[str, str]:
+    """BentoML's folders inside the state folder, nothing phoned home, threads bounded."""
+    return {
+        "BENTOML_HOME": str(settings.state / "bentoml"),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "ORT_DISABLE_TELEMETRY": "1",
+        "OMP_NUM_THREADS": str(settings.session_threads),
+        "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", str(settings.state / "matplotlib")),
+    }

@@ -1,0 +1,125 @@
+"""Run Barometer's processes on one machine: label what they say, restart what dies, stop them all.
+
+Circus does the supervising: it is the supervisor that BentoML itself brings along.
+"""
+
+import fcntl
+import os
+import shlex
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from circus import get_arbiter
+
+from barometer.errors import ConflictError
+
+COLOURS = (36, 35, 32, 33, 34, 96, 95, 92)
+GRACE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Process:
+    """One command to keep running."""
+
+    name: str
+    command: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+    quiet: bool = False
+    """Keep its output for its log file; only its warnings matter on the terminal."""
+
+
+class Labelled:
+    """Writes a process's lines to the terminal behind its name, and to its log file."""
+
+    _terminal = threading.Lock()
+
+    def __init__(self, process: Process, width: int, colour: int, logs: Path) -> None:
+        label = f"{process.name:>{width}} │ "
+        self._label = f"\x1b[{colour}m{label}\x1b[0m" if sys.stdout.isatty() else label
+        self._quiet = process.quiet
+        self._log = (logs / f"{process.name}.log").open("ab", buffering=0)
+        self._rest = b""
+
+    def __call__(self, data: Mapping[str, Any]) -> None:
+        """Take a piece of output as circus hands it on."""
+        piece: bytes = data["data"] if isinstance(data["data"], bytes) else data["data"].encode()
+        self._log.write(piece)
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        with self._terminal:
+            for line in lines:
+                text = line.decode(errors="replace")
+                if text.strip() and not (self._quiet and not _is_alarming(text)):
+                    sys.stdout.write(f"{self._label}{text}\n")
+            sys.stdout.flush()
+
+    def close(self) -> None:
+        """Close the log file."""
+        self._log.close()
+
+
+def _is_alarming(line: str) -> bool:
+    return any(word in line for word in ("ERROR", "CRITICAL", "Traceback", '"error"', "error:"))
+
+
+def lock(state: Path) -> IO[str]:
+    """Hold the state folder for this `barometer up`; keep the file open as long as it runs.
+
+    Raises:
+        ConflictError: another `barometer up` holds it.
+    """
+    file = (state / "up.lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise ConflictError(
+            f"Barometer runs already on {state}: stop it first, or set BAROMETER_STATE_DIR."
+        ) from error
+    return file
+
+
+def supervise(processes: Sequence[Process], logs: Path) -> None:
+    """Run the processes until SIGINT or SIGTERM; each runs in a session of its own.
+
+    The last one started is the first one stopped, so that what others need goes last.
+    """
+    logs.mkdir(parents=True, exist_ok=True)
+    width = max(len(process.name) for process in processes)
+    with tempfile.TemporaryDirectory(prefix="barometer-") as private:
+        arbiter = get_arbiter(
+            [
+                _watcher(process, Labelled(process, width, COLOURS[i % len(COLOURS)], logs))
+                for i, process in enumerate(processes)
+            ],
+            # A TCP endpoint would let any user of the machine start commands as this one.
+            controller=f"ipc://{private}/control",
+            pubsub_endpoint=f"ipc://{private}/events",
+            check_delay=1.0,
+            loglevel="ERROR",
+        )
+        try:
+            arbiter.start()
+        finally:
+            arbiter.stop()
+
+
+def _watcher(process: Process, output: Labelled) -> dict[str, Any]:
+    return {
+        "name": process.name,
+        "cmd": shlex.join(process.command),
+        "env": {**os.environ, "PYTHONUNBUFFERED": "1", **process.env},
+        "copy_env": True,
+        "stdout_stream": {"stream": output},
+        "stderr_stream": {"stream": output},
+        "stop_signal": signal.SIGTERM,
+        "stop_children": True,
+        "graceful_timeout": GRACE_S,
+        "max_retry": -1,
+        "autostart": True,
+        "priority": 0,
+    }

@@ -1,0 +1,48 @@
+"""The weighted loss over nine logits, of which a row counts for its own task only."""
+
+import torch
+from torch.nn import functional
+
+from barometer.labels import TASKS, task_slice
+
+NO_LABEL = -100
+"""Label of a row in the task that it does not belong to."""
+
+
+def class_weights(counts: list[int], power: float) -> torch.Tensor:
+    """Weights proportional to (1 / class count) ** power, with mean 1 over the training rows.
+
+    Power 0 weighs all classes alike, 1 balances them fully, 0.5 (the square root) lies between.
+    """
+    count = torch.tensor(counts, dtype=torch.float32)
+    weight = count.clamp(min=1) ** -power
+    return weight * count.sum() / (weight * count).sum()
+
+
+def joint_loss(
+    logits: torch.Tensor,
+    labels: dict[str, torch.Tensor],
+    weights: dict[str, torch.Tensor],
+    mix: dict[str, float],
+    smoothing: float,
+) -> torch.Tensor:
+    """Mean over the batch of each row's own weighted cross entropy.
+
+    Args:
+        logits: (batch, 9).
+        labels: a task's (batch,) label indices, `NO_LABEL` for rows of the other task.
+        weights: a task's class weights.
+        mix: a task's factor.
+        smoothing: label smoothing in [0, 1).
+    """
+    total = logits.new_zeros((), dtype=torch.float32)
+    for task in TASKS:
+        total = total + mix[task] * functional.cross_entropy(
+            logits[:, task_slice(task)].float(),
+            labels[task],
+            weight=weights[task],
+            ignore_index=NO_LABEL,
+            label_smoothing=smoothing,
+            reduction="sum",
+        )
+    return total / logits.shape[0]

@@ -194,7 +194,27 @@ def train(
             figures = "  ".join(f"{name} {value:.4f}" for name, value in epoch.metrics.items())
             bar.console.print(f"epoch {epoch.number}  {figures}")
 
-        metrics = run_training(origin, recipe, target.name, target, on_step, on_epoch)
+        checkpoint = config.state / "checkpoints" / target.name
+        metrics = run_training(origin, recipe, checkpoint, target, on_step, on_epoch)
+    _show_metrics(metrics, as_json=json_)
+
+
+@app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint that `train` has written.")],
+    target: Annotated[Path, typer.Argument(help="Model folder to write.")],
+    *,
+    json_: Json = False,
+) -> None:
+    """Export a checkpoint again: fused INT8 ONNX, temperatures, figures.
+
+    Example: barometer export .barometer/checkpoints/first runs/first
+    """
+    from training.train import Origin, package
+
+    config = settings()
+    origin = Origin(config.base_model, config.emotion_data, config.sentiment_data)
+    metrics = package(checkpoint, origin.load(), target)
     _show_metrics(metrics, as_json=json_)
 
 

@@ -66,7 +66,7 @@ class FeedClient:
                 "text/xml;q=0.9, */*;q=0.1",
                 "Accept-Encoding": "gzip",
             },
-            timeout=httpx.Timeout(timeout_s),
+            timeout=timeout_s,
             verify=_certificates(),
         )
         self._retrying = stamina.AsyncRetryingCaller(
@@ -115,7 +115,7 @@ class FeedClient:
         # Redirects are followed here because httpx would read their bodies without a bound.
         request = self._http.build_request("GET", url, headers=headers)
         for _ in range(MAX_REDIRECTS + 1):
-            if request.url.scheme not in {"http", "https"} or not request.url.host:
+            if request.url.scheme not in {"http", "https"}:  # httpx would take ws for http
                 raise FeedError("is not an http or https address")
             async with aclosing(await self._http.send(request, stream=True)) as response:
                 if response.next_request is None:

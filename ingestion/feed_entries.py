@@ -88,8 +88,7 @@ def _post(
 
 
 def _joined(title: str, summary: str) -> str:
-    words = fingerprint(summary)
-    if not summary or (words and f" {words} " in f" {fingerprint(title)} "):
+    if not summary or f" {fingerprint(summary)} " in f" {fingerprint(title)} ":
         return title  # a news search repeats the headline as the summary
     if not title:
         return summary

@@ -68,7 +68,7 @@ async def read_source(source: Source, event: Event, stream: PostStream, engine: 
                 await save()
     except SourceError as error:
         reading.error = str(error)
-        log.warning("source failed", source=source.name, event=event.slug, reason=str(error))
+        log.warning("source failed", source=source.name, about=event.slug, reason=str(error))
     await save()
     return reading
 

@@ -27,7 +27,9 @@ OPSET = 17
 QUANTISED_OPERATORS = {"QAttention", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"}
 
 
-def export(checkpoint: Path, data: dict[str, TaskData], max_tokens: int, target: Path) -> None:
+def export(
+    checkpoint: Path, data: dict[str, TaskData], max_tokens: int, target: Path, name: str
+) -> None:
     """Write `target` as a model folder (all but `metrics.json`'s figures and the card).
 
     Temperatures are fitted on the validation rows with the INT8 graph's own logits.
@@ -58,11 +60,11 @@ def export(checkpoint: Path, data: dict[str, TaskData], max_tokens: int, target:
     AutoTokenizer.from_pretrained(checkpoint).save_pretrained(target / "tokenizer")
     shutil.move(target / "tokenizer" / "tokenizer.json", target / "tokenizer.json")
     shutil.rmtree(target / "tokenizer")
-    _write_config(target, model.config, checkpoint.name, max_tokens, dict.fromkeys(TASKS, 1.0))
+    _write_config(target, model.config, name, max_tokens, dict.fromkeys(TASKS, 1.0))
     if not (target / "metrics.json").exists():
         (target / "metrics.json").write_text("{}\n")
     temperatures = _temperatures(target, data)
-    _write_config(target, model.config, checkpoint.name, max_tokens, temperatures)
+    _write_config(target, model.config, name, max_tokens, temperatures)
 
 
 def _to_onnx(model: Any, path: Path) -> None:

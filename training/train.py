@@ -1,5 +1,6 @@
-"""`barometer train`: from labelled rows and a base encoder to a measured model folder."""
+"""`barometer train` and `barometer export`: from rows and an encoder to a measured model folder."""
 
+import json
 import shutil
 import tempfile
 import time
@@ -10,13 +11,17 @@ from typing import Any
 
 import torch
 
+from barometer.errors import ModelError
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
-from training.data import SPLITS, load_task
+from training.data import SPLITS, TaskData, load_task
 from training.evaluate import evaluate_splits, write_metrics, write_reference
 from training.export import export
 from training.finetune import Epoch, Progress, Recipe, finetune
 from training.model_card import write_card
+
+NOTES = "training.json"
+"""How a checkpoint came about; it lies beside the weights and goes into `metrics.json`."""
 
 
 @dataclass(frozen=True)
@@ -29,51 +34,64 @@ class Origin:
     rows: int | None = None
     """Use only the first `rows` training rows a task; None: all."""
 
+    def load(self) -> dict[str, TaskData]:
+        """Both tasks' rows."""
+        return {
+            "emotion": load_task("emotion", self.emotion_data, self.rows),
+            "sentiment": load_task("sentiment", self.sentiment_data, self.rows),
+        }
+
 
 def train(
     origin: Origin,
     recipe: Recipe,
-    name: str,
+    checkpoint: Path,
     target: Path,
     progress: Progress,
     on_epoch: Callable[[Epoch], None],
 ) -> dict[str, Any]:
-    """Fine-tune, export, measure, and write the model folder `target` in one move.
-
-    An existing `target` is replaced only once the new folder is complete.
+    """Fine-tune into `checkpoint`, then `package` it as the model folder `target`.
 
     Returns:
         The content of `metrics.json`.
     """
     started = time.monotonic()
-    data = {
-        "emotion": load_task("emotion", origin.emotion_data, origin.rows),
-        "sentiment": load_task("sentiment", origin.sentiment_data, origin.rows),
+    data = origin.load()
+    best = finetune(origin.base_model, data, recipe, checkpoint, progress, on_epoch)
+    notes = {
+        "base_model": Path(origin.base_model).name,
+        "recipe": recipe.model_dump(),
+        "best_epoch": best.number,
+        "train_rows": {task: len(rows.train) for task, rows in data.items()},
+        "train_rows_dropped_as_in_held_out_splits": {t: rows.dropped for t, rows in data.items()},
+        "seconds": round(time.monotonic() - started),
     }
+    (checkpoint / NOTES).write_text(json.dumps(notes, indent=2) + "\n")
+    return package(checkpoint, data, target)
+
+
+def package(checkpoint: Path, data: dict[str, TaskData], target: Path) -> dict[str, Any]:
+    """Export a checkpoint, measure the INT8 file, and write the model folder in one move.
+
+    An existing `target` is replaced only once the new folder is complete. The test rows are read
+    here, once, after every choice was made.
+
+    Raises:
+        ModelError: `checkpoint` holds no fine-tuned model.
+    """
+    if not (checkpoint / NOTES).is_file():
+        raise ModelError(f"{checkpoint} lacks {NOTES}: give a checkpoint that `train` has written.")
+    notes: dict[str, Any] = json.loads((checkpoint / NOTES).read_text())
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".train-") as scratch:
-        checkpoint, folder = Path(scratch) / name, Path(scratch) / "folder"
-        best: Epoch = finetune(origin.base_model, data, recipe, checkpoint, progress, on_epoch)
-        export(checkpoint, data, recipe.max_tokens, folder)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as scratch:
+        folder = Path(scratch) / "folder"
+        max_tokens = Recipe.model_validate(notes["recipe"]).max_tokens
+        export(checkpoint, data, max_tokens, folder, target.name)
         classifier = Classifier(open_model_folder(folder), torch.get_num_threads())
         figures = evaluate_splits(classifier, data, SPLITS[1:])
-        base = Path(origin.base_model).name
-        written = write_metrics(
-            folder,
-            figures,
-            {
-                "base_model": base,
-                "recipe": recipe.model_dump(),
-                "best_epoch": best.number,
-                "train_rows": {task: len(rows.train) for task, rows in data.items()},
-                "train_rows_dropped_as_in_held_out_splits": {
-                    task: rows.dropped for task, rows in data.items()
-                },
-                "seconds": round(time.monotonic() - started),
-            },
-        )
+        written = write_metrics(folder, figures, notes)
         write_reference(classifier, data)
-        write_card(folder, name, base, figures)
+        write_card(folder, target.name, notes["base_model"], figures)
         if target.exists():
             shutil.rmtree(target)
         folder.rename(target)

@@ -23,7 +23,10 @@ export class Figures {
   }
 
   failed(error, retry) {
-    for (const panel of Object.values(this.#panels)) panel.failed(error, retry);
+    const { mood, ...others } = this.#panels;
+    // Old figures stay on the page in all three panels: saying so once is enough.
+    if (!mood.hasShown) for (const panel of Object.values(others)) panel.failed(error, retry);
+    mood.failed(error, retry);
   }
 
   /** `title` is null for all events; `windowName` reads after "in the last". */

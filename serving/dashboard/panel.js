@@ -15,6 +15,11 @@ export class Panel {
     this.notice = this.root.querySelector(".notice");
   }
 
+  /** It shows figures, fresh or old. */
+  get hasShown() {
+    return this.#shownAt !== null;
+  }
+
   /** Nothing can be shown: the first load failed. */
   get hasFailed() {
     return this.root.dataset.state === "failed";

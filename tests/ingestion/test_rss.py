@@ -49,7 +49,7 @@ async def test_a_search_is_asked_per_keyword_and_all_it_finds_is_kept(feeds: Fee
 
 async def test_atom_with_relative_links_and_xhtml(feeds: FeedServer) -> None:
     url = feeds.serve("/sea/atom.xml", feed(atom(ATOM_ENTRY), "application/atom+xml"))
-    (post,) = await read(rss_source(url + "?key=hidden"))
+    (post,) = await read(rss_source(url))
     assert post.text == "Harbour reopens. Ships are back Crews cheer"
     assert post.url == feeds.base + "/stories/1"
     assert post.author == "Ann Keel"
@@ -60,6 +60,13 @@ async def test_atom_with_relative_links_and_xhtml(feeds: FeedServer) -> None:
 async def test_it_says_who_asks(feeds: FeedServer) -> None:
     await read(rss_source(feeds.serve("/daily", feed(rss()))))
     assert feeds.requests[0].headers["User-Agent"] == "Barometer/0.1.0 (feed reader)"
+
+
+async def test_a_relative_link_tells_no_key_of_the_feed(feeds: FeedServer) -> None:
+    url = feeds.serve("/atom", feed(atom('<entry><title>Harbour</title><link href="#1"/></entry>')))
+    (post,) = await read(rss_source(url.replace("//", "//me:s3cret@") + "?key=s3cret"))
+    assert post.url == url + "#1"
+    assert "s3cret" not in post.model_dump_json()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,65 @@
+# make run   everything on this machine, from an empty clone to a live stream
+# make test  the whole test suite, from an empty clone
+# Options: REPLAY=posts.jsonl TRACK="some topic" PYTHON=python3.12 PYTEST="-k stream"
+
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH ?= torch==2.13.0
+PYTEST ?=
+# Ask each candidate: a version manager's shim may be there and answer nothing.
+PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null \
+	&& echo $$p && break; done)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format lock browser clean
+
+help:
+	@sed -n '1,3s/^# //p' Makefile
+
+run: $(VENV)/.run
+	@BAROMETER_REPLAY="$(if $(REPLAY),$(abspath $(REPLAY)),$(BAROMETER_REPLAY))" \
+		$(BIN)/barometer up --track "$(TRACK)"
+
+test: $(VENV)/.test
+	@$(BIN)/python -m pytest $(PYTEST)
+
+lint: $(VENV)/.test
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.test
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+# Chromium for the dashboard's tests; they are skipped, and say so, without one.
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; }
+
+# The pins of everything but torch, whose build is the machine's choice.
+lock:
+	@{ echo "# Made by 'make lock'. torch stands in pyproject.toml: its build depends on the machine."; \
+		$(BIN)/python -m pip freeze --exclude-editable | grep -v -i -E '^(torch|triton|nvidia-)' ; } > requirements.lock
+
+clean:
+	@rm -rf $(VENV) .barometer .mypy_cache .ruff_cache .pytest_cache
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or 3.12 is needed; set PYTHON to one." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(BIN)/python pyproject.toml requirements.lock
+	@test -e $(VENV)/.test || echo "Installing Barometer, once; this takes a minute or two ..."
+	@test -e $(VENV)/.test || $(PIP) -e '.[ops]'
+	@touch $@
+
+$(VENV)/.test: $(BIN)/python pyproject.toml requirements.lock
+	@echo "Installing Barometer with its training and test tools, once; this takes some minutes ..."
+	@$(PIP) '$(TORCH)'
+	@$(PIP) -e '.[ops,train,dev]'
+	@touch $@

@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import pytest
+
+from barometer.errors import SettingsError
+from barometer.settings import Settings, read_settings
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_defaults_need_nothing() -> None:
+    assert read_settings().port == 3000
+
+
+def test_environment_and_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("BAROMETER_PORT=4000\nBAROMETER_FEEDS=a.example, b.example\n")
+    monkeypatch.setenv("BAROMETER_PORT", "5000")
+    settings = read_settings()
+    assert settings.port == 5000
+    assert settings.feeds == ("a.example", "b.example")
+
+
+@pytest.mark.parametrize("where", ["environment", "file"])
+def test_unknown_setting_is_named(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if where == "environment":
+        monkeypatch.setenv("BAROMETER_PROT", "1")
+    else:
+        (tmp_path / ".env").write_text("BAROMETER_PROT=1\n")
+    with pytest.raises(SettingsError, match="BAROMETER_PROT"):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BAROMETER_PORT", "99999"),
+        ("BAROMETER_REPLAY_RATE", "0"),
+        ("BAROMETER_NEWS_SEARCH_URL", "https://example.org/search"),
+        ("BAROMETER_LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_bad_value_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=name):
+        read_settings()
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().port = 1  # type: ignore[misc]

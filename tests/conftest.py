@@ -1,0 +1,110 @@
+"""Fixtures that many rooms share: a clean environment, real Redis, both databases, the starter."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from sqlalchemy import Engine
+
+from barometer.database import engine_for, migrate
+from barometer.posts import Judgement, Post
+from barometer.redis_server import connect
+from barometer.settings import REPOSITORY, Settings
+from inference.classifier import Classifier
+from inference.model_folder import open_model_folder
+from inference.registry import LoadedModel
+from tests.servers import NO_POSTGRES, postgres_database, redis_server
+
+for name in [name for name in os.environ if name.startswith("BAROMETER_")]:
+    del os.environ[name]
+os.environ |= {"ORT_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1", "OMP_NUM_THREADS": "1"}
+
+STARTER = REPOSITORY / "models" / "starter"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(state_dir=tmp_path / "state", news_search_url="off")
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with redis_server(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Redis:
+    client = connect(redis_url)
+    client.flushall()
+    return client
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str | None]:
+    with postgres_database(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(
+    request: pytest.FixtureRequest, tmp_path: Path, postgres_url: str | None
+) -> Iterator[str]:
+    """An empty database of each kind, without tables."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'test.db'}"
+        return
+    if postgres_url is None:
+        pytest.skip(NO_POSTGRES)
+    with engine_for(postgres_url).begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    yield postgres_url
+
+
+@pytest.fixture
+def engine(database_url: str) -> Engine:
+    """A migrated database of each kind."""
+    migrate(database_url)
+    return engine_for(database_url)
+
+
+@pytest.fixture(scope="session")
+def classifier() -> Classifier:
+    return Classifier(open_model_folder(STARTER), threads=1)
+
+
+@pytest.fixture(scope="session")
+def model(classifier: Classifier) -> LoadedModel:
+    return LoadedModel("7", classifier)
+
+
+def post(number: int = 1, text: str = "the vote made me so happy", **fields: object) -> Post:
+    return Post(
+        **{
+            "source": "test",
+            "id": str(number),
+            "text": text,
+            "created_at": datetime(2026, 3, 14, 12, 0, 30, tzinfo=UTC),
+            **fields,
+        }
+    )
+
+
+def judgement(
+    emotion: str = "joy", sentiment: str = "positive", confidence: float = 0.9
+) -> Judgement:
+    others = (1 - confidence) / 5
+    emotions = dict.fromkeys(("sadness", "joy", "love", "anger", "fear", "surprise"), others)
+    sentiments = {"negative": 0.1, "neutral": 0.2, "positive": 0.7}
+    return Judgement(
+        emotion=emotion,
+        confidence=confidence,
+        emotions=emotions | {emotion: confidence},
+        sentiment=sentiment,
+        sentiment_confidence=0.7,
+        sentiments=sentiments,
+        model_version="7",
+    )

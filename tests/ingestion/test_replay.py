@@ -1,0 +1,85 @@
+import asyncio
+import json
+from collections import Counter
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from barometer.errors import DataError
+from barometer.events import Event, slug_of
+from barometer.posts import Post
+from barometer.text import fingerprint
+from ingestion.cleaning import clean
+from ingestion.replay import ReplaySource, bundled_recording, load_recording
+
+
+def write(path: Path, lines: list[dict]) -> Path:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def line(number: int, second: int, event: str = "City Vote", **more: object) -> dict:
+    return {
+        "id": str(number),
+        "created_at": f"2015-02-16T10:00:{second:02d}Z",
+        "text": f"post {number}",
+        "event": event,
+        **more,
+    }
+
+
+async def play(source: ReplaySource, title: str) -> list[tuple[datetime, Post]]:
+    event = Event(slug=slug_of(title), title=title, keywords=(title,))
+    return [(datetime.now(UTC), post) async for post in source.read(event, {})]
+
+
+def test_history_comes_at_once_and_the_live_pass_in_time(tmp_path: Path) -> None:
+    lines = [line(1, 0), line(2, 30, reason="late"), line(3, 59), line(4, 10, event="Other")]
+    recording = load_recording(write(tmp_path / "r.jsonl", lines))
+    source = ReplaySource(recording, rate=4.0, passes=1)  # 4 lines at 4 a second: 1 s a pass
+    begun = datetime.now(UTC)
+    seen = asyncio.run(play(source, "City Vote"))
+    assert [post.text for _, post in seen] == ["post 1", "post 2", "post 3"] * 2
+    history, live = seen[:3], seen[3:]
+    assert all(post.created_at <= begun for _, post in history[:2])
+    assert (history[1][0] - begun).total_seconds() < 0.3
+    assert all(abs((at - post.created_at).total_seconds()) < 0.3 for at, post in live)
+    assert (live[-1][1].created_at - live[0][1].created_at).total_seconds() == pytest.approx(1.0)
+    assert len({post.id for _, post in seen}) == 6
+    assert len({post.showing for _, post in seen}) == 2
+    assert seen[1][1].metadata["reason"] == "late"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "holds no posts"),
+        ("{not json}\n", "line 1"),
+        ('{"id":"1","created_at":"2015-02-16","text":"x","event":"e"}\n', "line 1"),
+        ('\n{"id":"1","created_at":"2015-02-16T00:00:00Z","text":"x"}\n', "line 2"),
+    ],
+)
+def test_unusable_file_is_named_with_its_line(tmp_path: Path, content: str, reason: str) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_text(content)
+    with pytest.raises(DataError, match=reason):
+        load_recording(path)
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none\.jsonl"):
+        load_recording(tmp_path / "none.jsonl")
+
+
+def test_bundled_posts_tell_three_events_and_pass_the_door() -> None:
+    recording = load_recording(bundled_recording())
+    counts = Counter(line.event for line in recording.lines)
+    assert len(recording.lines) >= 380
+    assert len(counts) == 3
+    assert min(counts.values()) >= 100
+    assert len({fingerprint(line.text) for line in recording.lines}) == len(recording.lines)
+    assert all(a.created_at <= b.created_at for a, b in pairwise(recording.lines))
+    for item in recording.lines:
+        clean(item.model_dump() | {"event": None})

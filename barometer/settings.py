@@ -55,8 +55,8 @@ class Settings(BaseSettings):
     """Posts that a scorer takes from the stream at a time."""
     replay: str = ""
     """A jsonl file to replay instead of the bundled posts."""
-    replay_rate: float = Field(1.0, gt=0, le=1000)
-    """Mean posts a second of a replay."""
+    replay_minutes: float = Field(30.0, gt=0, le=24 * 60)
+    """Minutes that one pass of a replay lasts, however long its story took."""
     news_search_url: str = (
         "https://news.google.com/rss/search?q={keyword}&hl=en-US&gl=US&ceid=US:en"
     )

@@ -1,6 +1,7 @@
 """`barometer ingest`: one source, for the tracked events, from the command line or a flow."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 from barometer.database import database_url, engine_for, migrate
@@ -47,7 +48,9 @@ def ingest_once(settings: Settings, name: str, slug: str | None = None) -> list[
     url = database_url(settings)
     if name == "replay":
         track_recorded(settings)
-        source: Source = ReplaySource(recording(settings), settings.replay_rate)
+        source: Source = ReplaySource(
+            recording(settings), timedelta(minutes=settings.replay_minutes)
+        )
     elif name in sources(settings):
         migrate(url)
         source = sources(settings)[name]

@@ -16,7 +16,6 @@ import stamina
 from barometer import __version__
 from barometer.errors import SourceError
 
-ATTEMPTS: Final = 3
 MAX_REDIRECTS: Final = 3
 MAX_PAUSE: Final = timedelta(days=1)
 """Longest that a feed is left alone on its own word."""
@@ -50,20 +49,18 @@ class FeedBody:
 
 
 class FeedClient:
-    """Reads feeds in an `async with`; it holds the limits and the connections.
+    """Reads feeds, in an `async with`.
 
-    One attempt takes `timeout_s` at most, from the connection to the body's last byte; all
-    attempts for a feed together take three times that at most.
+    One attempt takes `timeout_s` at most, to the body's last byte; all of a feed's take 3 times it.
     """
 
-    def __init__(self, *, timeout_s: float, max_bytes: int, attempts: int = ATTEMPTS) -> None:
+    def __init__(self, *, timeout_s: float, max_bytes: int, attempts: int = 3) -> None:
         self._timeout_s = timeout_s
         self._max_bytes = max_bytes
         self._http = httpx.AsyncClient(
             headers={
                 "User-Agent": f"Barometer/{__version__} (feed reader)",
-                "Accept": "application/rss+xml, application/atom+xml, application/xml;q=0.9, "
-                "text/xml;q=0.9, */*;q=0.1",
+                "Accept": "application/rss+xml, application/atom+xml, text/xml;q=0.9, */*;q=0.5",
                 "Accept-Encoding": "gzip",
             },
             timeout=timeout_s,
@@ -181,8 +178,8 @@ def _validator(response: httpx.Response, header: str) -> str | None:
 
 
 async def _decoded(response: httpx.Response, max_bytes: int) -> bytes:
-    # httpx inflates a whole chunk at once, and as often as Content-Encoding lists gzip: here the
-    # bound is known to the decompressor, so a bomb never unfolds.
+    # httpx inflates whole chunks, as often as Content-Encoding lists gzip; here the decompressor
+    # knows the bound, so a bomb never unfolds.
     encoding = response.headers.get("content-encoding", "").strip().lower()
     if encoding not in {"", "identity", "gzip", "x-gzip"}:
         raise FeedError("uses a content encoding that it was not asked for")

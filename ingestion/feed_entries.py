@@ -47,7 +47,7 @@ def posts_of(body: FeedBody, host: str) -> list[Post]:
 def _parsed(body: FeedBody) -> feedparser.FeedParserDict:
     declared = body.content.replace(b"\0", b"") + f" charset={body.content_type}".encode()
     if _PUNYCODE.search(declared):
-        raise FeedError("is neither RSS nor Atom")
+        raise FeedError("cannot be read as RSS or Atom")
     try:
         # Of bare bytes feedparser would first try to open a file with that name.
         parsed = feedparser.parse(
@@ -57,10 +57,10 @@ def _parsed(body: FeedBody) -> feedparser.FeedParserDict:
             sanitize_html=False,  # plain_text drops all markup
         )
     except Exception as error:  # of hostile bytes it raises UnicodeError, AssertionError and others
-        raise FeedError("is neither RSS nor Atom") from error
+        raise FeedError("cannot be read as RSS or Atom") from error
     broken = isinstance(parsed.get("bozo_exception"), SAXException)
     if not parsed.entries and (broken or not parsed.get("version")):
-        raise FeedError("is neither RSS nor Atom")
+        raise FeedError("cannot be read as RSS or Atom")
     return parsed
 
 

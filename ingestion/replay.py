@@ -15,8 +15,10 @@ from barometer.events import Event, slug_of
 from barometer.posts import Post
 from ingestion.source import Position
 
-HISTORY_SHARE = 1.0
-"""The pass before the first live one is laid into the past at once, so that a chart has a past."""
+HISTORY_S = 3_600.0
+HISTORY_POSTS = 2_000
+"""Passes before the first live one are laid into the past at once, so that a chart has one: as many
+as these two allow, but always one."""
 
 
 class Line(BaseModel):
@@ -91,22 +93,24 @@ class Schedule:
 
 
 class ReplaySource:
-    """Plays a recording for ever: the pass before now at once, then pass after pass live."""
+    """Plays a recording for ever: some passes before now at once, then pass after pass live."""
 
     name = "replay"
 
-    def __init__(self, recording: Recording, rate: float, *, passes: int | None = None) -> None:
-        """`rate` is the mean posts a second, over all events of the recording.
-
-        `passes` ends it after so many live passes; None goes on for ever.
-        """
+    def __init__(
+        self, recording: Recording, lasts: timedelta, *, passes: int | None = None
+    ) -> None:
+        """`lasts` is how long one pass takes; after `passes` live ones it ends, None: never."""
         self._recording = recording
         self._passes = passes
         lines = recording.lines
         self.schedule = Schedule(
             lines[0].created_at,
             lines[-1].created_at - lines[0].created_at,
-            timedelta(seconds=len(lines) / rate),
+            lasts,
+        )
+        self._history = max(
+            1, min(int(HISTORY_S / lasts.total_seconds()), HISTORY_POSTS // len(lines))
         )
 
     def missing_setting(self) -> str | None:
@@ -121,8 +125,8 @@ class ReplaySource:
     async def _play(self, lines: Sequence[Line], position: Position) -> AsyncIterator[Post]:
         now = datetime.now(UTC)
         showing = int(now.timestamp())
-        begin = now - self.schedule.lasts * HISTORY_SHARE
-        done = -1
+        begin = now - self.schedule.lasts * self._history
+        done = -self._history
         while self._passes is None or done < self._passes:
             for line in lines:
                 moment = self.schedule.moment(line.created_at, begin)

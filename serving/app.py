@@ -9,6 +9,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import FileResponse, HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from barometer import __version__
 from ingestion.catalog import searchable
@@ -21,6 +22,8 @@ from serving.parts import Parts
 DASHBOARD = Path(str(resources.files("serving"))) / "dashboard"
 SWAGGER = Path(bentoml.__file__).parent / "_internal" / "server" / "static_content"
 """Swagger UI as BentoML carries it, so that no page loads anything from elsewhere."""
+
+METHODS = ["DELETE", "GET", "PATCH", "POST", "PUT"]
 
 
 def create_app() -> FastAPI:
@@ -43,6 +46,10 @@ def create_app() -> FastAPI:
     async def dashboard() -> FileResponse:
         return FileResponse(DASHBOARD / "index.html")
 
+    @app.get("/favicon.ico", include_in_schema=False)
+    async def favicon() -> FileResponse:
+        return FileResponse(DASHBOARD / "favicon.svg", media_type="image/svg+xml")
+
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
         return get_swagger_ui_html(
@@ -58,11 +65,19 @@ def create_app() -> FastAPI:
 
     @app.api_route(
         "/{path:path}",
-        methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        methods=METHODS,
         include_in_schema=False,
     )
     async def unknown(request: Request) -> None:
-        del request
+        *known, _catch_all = app.routes
+        allowed = [
+            method
+            for method in METHODS
+            if any(r.matches({**request.scope, "method": method})[0] is Match.FULL for r in known)
+        ]
+        if allowed:
+            names = ", ".join(allowed)
+            raise HTTPException(405, f"takes {names}", {"Allow": names})
         raise HTTPException(404, "no such route; /docs lists them")
 
     return app

@@ -17,7 +17,7 @@ STRICT = (
 )
 INLINE = STRICT.replace(
     "default-src 'self'", "default-src 'self'; script-src 'self' 'unsafe-inline'; "
-    "style-src 'self' 'unsafe-inline'"
+    "style-src 'self' 'unsafe-inline'; font-src 'self' data:"
 )  # fmt: skip
 """For pages that libraries write with inline scripts: the API docs and Evidently's reports."""
 INLINE_PAGES = ("/docs", "/drift/")
@@ -68,7 +68,8 @@ class SecurityHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Add the headers to the response's start."""
-        inline = scope.get("path", "").startswith(INLINE_PAGES)
+        path = scope.get("path", "")
+        inline = path.startswith(INLINE_PAGES)
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -76,6 +77,8 @@ class SecurityHeaders:
                 headers["Content-Security-Policy"] = INLINE if inline else STRICT
                 headers["X-Content-Type-Options"] = "nosniff"
                 headers["Referrer-Policy"] = "no-referrer"
+                if path.startswith("/ui/"):  # asked again each time, or an upgrade mixes modules
+                    headers["Cache-Control"] = "no-cache"
             await send(message)
 
         await self._app(scope, receive, with_headers)

@@ -15,7 +15,9 @@ from serving.parts import open_parts
 app = create_app()
 
 
-@bentoml.service(name="barometer", workers=1, traffic={"timeout": 60})
+@bentoml.service(
+    name="barometer", workers=1, traffic={"timeout": 60}, logging={"access": {"enabled": False}}
+)
 @bentoml.asgi_app(app, path="/")
 class BarometerService:
     """REST, WebSocket and the dashboard, in one process of one worker."""

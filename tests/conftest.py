@@ -16,6 +16,7 @@ from barometer.settings import REPOSITORY, Settings
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from inference.registry import LoadedModel
+from tests.machine import Machine, running_machine
 from tests.servers import NO_POSTGRES, postgres_database, redis_server
 
 for name in [name for name in os.environ if name.startswith("BAROMETER_")]:
@@ -108,3 +109,10 @@ def judgement(
         sentiments=sentiments,
         model_version="7",
     )
+
+
+@pytest.fixture(scope="session")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """One whole Barometer that the tests of a session share; none of them may break it."""
+    with running_machine(tmp_path_factory.mktemp("machine")) as running:
+        yield running

@@ -44,7 +44,7 @@ export class Panel {
   failed(error, retry) {
     const again = el("button", { type: "button", class: "button small", onclick: retry }, "Try again");
     if (this.#shownAt) {
-      this.notice.replaceChildren(`${error.message} These figures are from ${clock(this.#shownAt)}. `, again);
+      this.notice.replaceChildren(`${error.message} Shown as of ${clock(this.#shownAt)}. `, again);
       this.notice.hidden = false;
       this.root.setAttribute("aria-busy", "false");
       return;

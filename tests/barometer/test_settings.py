@@ -39,7 +39,7 @@ def test_unknown_setting_is_named(
     ("name", "value"),
     [
         ("BAROMETER_PORT", "99999"),
-        ("BAROMETER_REPLAY_RATE", "0"),
+        ("BAROMETER_REPLAY_MINUTES", "0"),
         ("BAROMETER_NEWS_SEARCH_URL", "https://example.org/search"),
         ("BAROMETER_LOG_LEVEL", "LOUD"),
     ],

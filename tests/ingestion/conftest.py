@@ -1,6 +1,6 @@
 import tracemalloc
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from typing import Self
 
 import pytest
 
@@ -17,16 +17,20 @@ def feeds(monkeypatch: pytest.MonkeyPatch) -> Iterator[FeedServer]:
         yield server
 
 
-@pytest.fixture
-def peak_mb() -> Callable[[], AbstractContextManager[Callable[[], float]]]:
-    """Measures the most memory (MB) that Python held beyond what it held before."""
+class Peak:
+    """The most memory that Python held within a `with`, beyond what it held before."""
 
-    @contextmanager
-    def measured() -> Iterator[Callable[[], float]]:
+    megabytes: float
+
+    def __enter__(self) -> Self:
         tracemalloc.start()
-        try:
-            yield lambda: tracemalloc.get_traced_memory()[1] / 1e6
-        finally:
-            tracemalloc.stop()
+        return self
 
-    return measured
+    def __exit__(self, *_: object) -> None:
+        self.megabytes = tracemalloc.get_traced_memory()[1] / 1e6
+        tracemalloc.stop()
+
+
+@pytest.fixture
+def peak() -> Peak:
+    return Peak()

@@ -1,7 +1,7 @@
 import asyncio
 import json
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from barometer.errors import DataError
 from barometer.events import Event, slug_of
 from barometer.posts import Post
 from barometer.text import fingerprint
+from ingestion import replay
 from ingestion.cleaning import clean
 from ingestion.replay import ReplaySource, bundled_recording, load_recording
 
@@ -35,10 +36,13 @@ async def play(source: ReplaySource, title: str) -> list[tuple[datetime, Post]]:
     return [(datetime.now(UTC), post) async for post in source.read(event, {})]
 
 
-def test_history_comes_at_once_and_the_live_pass_in_time(tmp_path: Path) -> None:
+def test_history_comes_at_once_and_the_live_pass_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lines = [line(1, 0), line(2, 30, reason="late"), line(3, 59), line(4, 10, event="Other")]
     recording = load_recording(write(tmp_path / "r.jsonl", lines))
-    source = ReplaySource(recording, rate=4.0, passes=1)  # 4 lines at 4 a second: 1 s a pass
+    monkeypatch.setattr(replay, "HISTORY_S", 1.0)
+    source = ReplaySource(recording, timedelta(seconds=1), passes=1)
     begun = datetime.now(UTC)
     seen = asyncio.run(play(source, "City Vote"))
     assert [post.text for _, post in seen] == ["post 1", "post 2", "post 3"] * 2

@@ -33,13 +33,14 @@ async def test_of_a_malformed_feed_what_can_be_read(feeds: FeedServer) -> None:
         WHOLE[: WHOLE.index(b"<item>")],
         bytes(range(256)) * 20,
         b'<?xml version="1.0" encoding="undefined"?><rss>',
+        WHOLE.replace(b"two", b"&#xD800;"),
     ],
-    ids=["empty", "text", "json", "html", "cut", "binary", "no codec"],
+    ids=["empty", "text", "json", "html", "cut", "binary", "no codec", "half surrogate"],
 )
 async def test_what_is_no_feed_is_told(feeds: FeedServer, body: bytes) -> None:
     posts, message = await read_until_fault(rss_source(feeds.serve("/daily", feed(body))))
     assert posts == []
-    assert "127.0.0.1 is neither RSS nor Atom" in message
+    assert "127.0.0.1 cannot be read as RSS or Atom" in message
     assert len(feeds.requests) == 1
 
 
@@ -49,7 +50,7 @@ async def test_a_body_that_names_a_file_opens_none(feeds: FeedServer, tmp_path: 
     url = feeds.serve("/daily", feed(str(local).encode()))
     posts, message = await read_until_fault(rss_source(url))
     assert posts == []
-    assert "is neither RSS nor Atom" in message
+    assert "cannot be read as RSS or Atom" in message
 
 
 async def test_outside_entities_are_not_fetched_and_bombs_do_not_unfold(feeds: FeedServer) -> None:
@@ -74,7 +75,7 @@ async def test_a_quadratic_codec_is_refused(feeds: FeedServer, encoding: str) ->
     urls = [feeds.serve("/a", feed(head + b"a" * 1_500_000)), feeds.serve("/b", by_header)]
     started = time.monotonic()
     _, message = await read_until_fault(rss_source(*urls, max_bytes=2_000_000))
-    assert message.count("is neither RSS nor Atom") == 2
+    assert message.count("cannot be read as RSS or Atom") == 2
     assert time.monotonic() - started < 3
 
 
@@ -104,6 +105,14 @@ async def test_hostile_html_becomes_plain_text(feeds: FeedServer) -> None:
     assert post.url is None
     assert "script" not in (post.author or "")
     assert post.metadata["title"] == "Daily"
+
+
+async def test_control_characters_are_left_out(feeds: FeedServer) -> None:
+    body = rss(item("Harbour A\x01B C\x7f", guid="tag:\x9f1", link="http://a.example/"))
+    body = body.replace(b"B C", b"B&#0;C").replace(b"http:", b"\x02http:")
+    (post,) = await read(rss_source(feeds.serve("/daily", feed(body))))
+    assert post.text.startswith("Harbour A B")
+    assert all(value.isprintable() for value in (post.text, post.id, post.url or ""))
 
 
 @pytest.mark.parametrize("pattern", ["<a ", "<!--", "<![", "<a b='", "<script>", "&#x", "</"])

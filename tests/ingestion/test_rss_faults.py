@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.ingestion.conftest import Peak
 from tests.ingestion.feed_bodies import item, rss
 from tests.ingestion.feed_server import (
     Answer,
@@ -130,23 +131,23 @@ async def test_a_body_over_the_bound_is_refused(feeds: FeedServer, answer: Answe
     assert len(feeds.requests) == 1
 
 
-async def test_a_gzip_bomb_never_unfolds(feeds: FeedServer, peak_mb: Any) -> None:
+async def test_a_gzip_bomb_never_unfolds(feeds: FeedServer, peak: Peak) -> None:
     bombs = [
         feeds.serve("/bomb", gzipped(bytes(60_000_000))),
         feeds.serve("/nested", gzipped(bytes(60_000_000), layers=2)),
     ]
-    with peak_mb() as peak:
+    with peak:
         await read_until_fault(rss_source(*bombs))
-    assert peak() < 8
+    assert peak.megabytes < 8
 
 
-async def test_a_redirect_s_own_body_is_not_read(feeds: FeedServer, peak_mb: Any) -> None:
+async def test_a_redirect_s_own_body_is_not_read(feeds: FeedServer, peak: Peak) -> None:
     feeds.serve("/daily", GOOD)
     url = feeds.serve("/moved", _moved_with_bomb(feeds.base + "/daily"))
-    with peak_mb() as peak:
+    with peak:
         posts = await read(rss_source(url))
     assert texts(posts) == ["Harbour closed"]
-    assert peak() < 8
+    assert peak.megabytes < 8
 
 
 def _moved_with_bomb(target: str) -> Answer:

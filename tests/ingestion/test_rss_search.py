@@ -54,5 +54,5 @@ async def test_a_pause_that_was_asked_for_is_kept(feeds: FeedServer) -> None:
 
 async def test_what_is_no_feed_is_told(feeds: FeedServer) -> None:
     url = feeds.serve("/search", feed(b"<html>log in</html>", "text/html")) + "?q={keyword}"
-    with pytest.raises(SourceError, match="is neither RSS nor Atom"):
+    with pytest.raises(SourceError, match="cannot be read as RSS or Atom"):
         await rss_source(search_url=url).search("harbour", 5)

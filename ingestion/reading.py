@@ -1,7 +1,9 @@
 """Read one source for one event into the stream, and save where it stands afterwards."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import contextlib
+import copy
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -53,19 +55,21 @@ async def read_source(source: Source, event: Event, stream: PostStream, engine: 
 
     async def save() -> None:
         nonlocal saved_at, unsaved
-        state = (engine, source.name, event.slug, dict(position))
+        state = (engine, source.name, event.slug, copy.deepcopy(position))
         await asyncio.to_thread(save_reading, *state, posts=unsaved, error=reading.error)
         saved_at, unsaved = asyncio.get_running_loop().time(), 0
 
     try:
-        async for chunk in _chunks(source.read(event, position)):
-            posts = [with_events(post, (event.slug,), events) for post in _accept(chunk, reading)]
-            new = await asyncio.to_thread(stream.publish, posts)
-            reading.accepted += sum(new)
-            reading.duplicates += len(new) - sum(new)
-            unsaved += sum(new)
-            if asyncio.get_running_loop().time() - saved_at > SAVE_EVERY_S:
-                await save()
+        async with contextlib.aclosing(_chunks(source.read(event, position))) as chunks:
+            async for chunk in chunks:
+                cleaned = _accept(chunk, reading)
+                posts = [with_events(post, (event.slug,), events) for post in cleaned]
+                new = await asyncio.to_thread(stream.publish, posts)
+                reading.accepted += sum(new)
+                reading.duplicates += len(new) - sum(new)
+                unsaved += sum(new)
+                if asyncio.get_running_loop().time() - saved_at > SAVE_EVERY_S:
+                    await save()
     except SourceError as error:
         reading.error = str(error)
         log.warning("source failed", source=source.name, about=event.slug, reason=str(error))
@@ -84,7 +88,7 @@ def _accept(chunk: Sequence[Post], reading: Reading) -> list[Post]:
     return posts
 
 
-async def _chunks(posts: AsyncIterator[Post]) -> AsyncIterator[list[Post]]:
+async def _chunks(posts: AsyncGenerator[Post, None]) -> AsyncGenerator[list[Post], None]:
     """Group posts into chunks: a full one at once, a partial one after `FLUSH_S` of silence.
 
     What came before a fault is passed on before the fault is raised.
@@ -113,6 +117,7 @@ async def _chunks(posts: AsyncIterator[Post]) -> AsyncIterator[list[Post]]:
         if upcoming is not None and not upcoming.done():
             upcoming.cancel()
             await asyncio.wait({upcoming})
+        await posts.aclose()
 
 
 def with_events(post: Post, found_for: Sequence[str], events: Sequence[Event]) -> Post:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import resources
@@ -117,12 +117,12 @@ class ReplaySource:
         """A replay needs no setting."""
         return None
 
-    def read(self, event: Event, position: Position) -> AsyncIterator[Post]:
+    def read(self, event: Event, position: Position) -> AsyncGenerator[Post, None]:
         """Yield the event's posts as their moments come; begins anew at each call."""
         lines = [line for line in self._recording.lines if slug_of(line.event) == event.slug]
         return self._play(lines, position)
 
-    async def _play(self, lines: Sequence[Line], position: Position) -> AsyncIterator[Post]:
+    async def _play(self, lines: Sequence[Line], position: Position) -> AsyncGenerator[Post, None]:
         now = datetime.now(UTC)
         showing = int(now.timestamp())
         begin = now - self.schedule.lasts * self._history

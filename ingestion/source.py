@@ -1,6 +1,6 @@
 """What a source of posts is."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
 from barometer.events import Event
@@ -22,7 +22,7 @@ class Source(Protocol):
         """The setting that it cannot work without and lacks, or None when it is ready."""
         ...
 
-    def read(self, event: Event, position: Position) -> AsyncIterator[Post]:
+    def read(self, event: Event, position: Position) -> AsyncGenerator[Post, None]:
         """Yield the posts about `event` that are newer than `position`.
 
         Advances `position` in place, but only past posts that were yielded and asked beyond: the

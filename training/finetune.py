@@ -70,9 +70,12 @@ def load_pretrained(base_model: str) -> tuple[Any, Any]:
             attn_implementation="sdpa",
             ignore_mismatched_sizes=True,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:  # TypeError: a folder without a tokenizer
         if Path(base_model).exists():
-            raise ModelError(f"base model {base_model}: {str(error).splitlines()[0]}") from error
+            raise ModelError(
+                f"base model {base_model} needs config.json, model.safetensors and tokenizer.json: "
+                f"{str(error).splitlines()[0]}"
+            ) from error
         raise UnavailableError(
             f"base model {base_model!r} is neither a folder nor reachable on the hub: set "
             "BAROMETER_BASE_MODEL to a local folder with config.json, model.safetensors and "

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from redis import Redis
 from sqlalchemy import Engine
@@ -27,7 +27,7 @@ class ListSource:
     def missing_setting(self) -> str | None:
         return None if self.posts else "BAROMETER_LIST"
 
-    async def read(self, event: Event, position: Position) -> AsyncIterator[Post]:
+    async def read(self, event: Event, position: Position) -> AsyncGenerator[Post, None]:
         for index in range(position.get("next", 0), len(self.posts)):
             if index == self.fault_after:
                 raise SourceError("the list is torn")

@@ -1,0 +1,77 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from barometer.settings import REPOSITORY
+
+STARTER = str(REPOSITORY / "models" / "starter")
+
+
+def barometer(*words: str, state: Path, **env: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "barometer", *words], check=False, capture_output=True, text=True,
+        cwd=REPOSITORY, timeout=120,
+        env={**os.environ, "BAROMETER_STATE_DIR": str(state), "COLUMNS": "120", **env},
+    )  # fmt: skip
+
+
+def test_help_lists_the_commands_and_gives_examples(tmp_path: Path) -> None:
+    text = barometer("--help", state=tmp_path).stdout
+    for command in ("up", "serve", "work", "ingest", "sources", "track", "train", "evaluate",
+                    "export", "models", "drift", "dead-letters"):  # fmt: skip
+        assert f" {command} " in text
+        assert "Example:" in barometer(command, "--help", state=tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "env", "code", "sentence"),
+    [
+        (("sources",), {"BAROMETER_PORTT": "1"}, 78, "BAROMETER_PORTT is not a setting"),
+        (("sources",), {"BAROMETER_PORT": "x"}, 78, "BAROMETER_PORT cannot be used"),
+        (("evaluate", "/nowhere"), {"BAROMETER_EMOTION_DATA": "."}, 65, "train.jsonl"),
+        (("evaluate", STARTER, "--split", "train"), {}, 64, "validation or test"),
+        (("ingest", "--source", "fax"), {}, 64, "fax"),
+        (("ingest", "--event", "none"), {}, 66, "none"),
+        (("up",), {"BAROMETER_REPLAY": "/nowhere.jsonl"}, 65, "/nowhere.jsonl"),
+        (("models",), {"BAROMETER_MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}, 69, "MLFLOW"),
+        (("dead-letters",), {"BAROMETER_REDIS_URL": "redis://127.0.0.1:9"}, 69, "Redis"),
+        (("drift",), {"BAROMETER_DATABASE_URL": "postgresql://127.0.0.1:9/x"}, 69, "database"),
+        (("drift",), {"BAROMETER_DATABASE_URL": "nonsense"}, 78, "BAROMETER_DATABASE_URL"),
+        (("drift",), {}, 65, "BAROMETER_DRIFT_MIN_POSTS"),
+        (("track", "!!!"), {}, 64, "title"),
+        (("track", "x", "--keyword", "y" * 101), {}, 64, "keywords"),
+    ],
+)
+def test_error_is_one_clear_line_and_an_exit_code(
+    tmp_path: Path, words: tuple[str, ...], env: dict[str, str], code: int, sentence: str
+) -> None:
+    result = barometer(*words, state=tmp_path, **env)
+    assert result.returncode == code, result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    assert sentence in lines[-1]
+    assert lines[-1].startswith("error: ")
+    assert "Traceback" not in result.stderr
+
+
+def test_track_and_sources_speak_json(tmp_path: Path) -> None:
+    tracked = json.loads(barometer("track", "City Vote", "--json", state=tmp_path).stdout)
+    assert tracked["slug"] == "city-vote"
+    assert barometer("track", "City vote", state=tmp_path).returncode == 73
+    listed = json.loads(barometer("sources", "--json", state=tmp_path).stdout)
+    assert {line["name"]: line["state"] for line in listed}["rss"] == "ready"
+    off = barometer("sources", "--json", state=tmp_path, BAROMETER_NEWS_SEARCH_URL="off")
+    rss = next(line for line in json.loads(off.stdout) if line["name"] == "rss")
+    assert rss["state"] == "missing setting"
+    assert "BAROMETER_FEEDS" in rss["detail"]
+
+
+def test_model_folder_is_registered_as_challenger_and_listed(tmp_path: Path) -> None:
+    assert "version 1" in barometer("models", "--register", STARTER, state=tmp_path).stdout
+    [version] = json.loads(barometer("models", "--json", state=tmp_path).stdout)
+    assert version["aliases"] == ["challenger"]
+    assert version["metrics"]["validation.emotion.accuracy"] >= 0.925
+    assert "challenger" in barometer("models", state=tmp_path).stdout

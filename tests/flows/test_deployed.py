@@ -1,0 +1,68 @@
+"""The flows as `barometer up` deploys them: a real Prefect server, a real worker."""
+
+import httpx
+
+from tests.machine import Machine, eventually
+
+
+def prefect(machine: Machine, path: str, body: dict | None = None) -> list[dict]:
+    response = httpx.post(f"{machine.prefect}/api{path}", json=body or {}, timeout=30)
+    answer: list[dict] = response.raise_for_status().json()
+    return answer
+
+
+def runs(machine: Machine, flow: str) -> list[dict]:
+    return prefect(machine, "/flow_runs/filter", {"flows": {"name": {"any_": [flow]}}})
+
+
+def test_flows_are_deployed_on_a_schedule(machine: Machine) -> None:
+    def deployments() -> dict[str, dict]:
+        return {item["name"]: item for item in prefect(machine, "/deployments/filter")}
+
+    found = eventually(lambda: len(d := deployments()) >= 2 and d, "flows are not deployed", 90)
+    assert set(found) == {"ingest", "watch"}
+    for deployment in found.values():
+        assert deployment["schedules"][0]["active"]
+        assert deployment["work_pool_name"] == "barometer"
+
+
+def test_worker_runs_the_ingest_flow(machine: Machine) -> None:
+    eventually(
+        lambda: any(run["state_type"] == "COMPLETED" for run in runs(machine, "ingest")),
+        "no ingest run has completed", 120,
+    )  # fmt: skip
+
+
+def test_watch_flow_leaves_a_drift_report_on_the_service(machine: Machine) -> None:
+    [report, *_] = eventually(lambda: machine.get("/drift")["reports"], "no drift report", 120)
+    assert set(report["columns"]) == {
+        "emotion", "sentiment", "confidence", "sentiment_score", "length",
+    }  # fmt: skip
+    assert report["posts"] >= 100
+    assert report["reference"] == "validation rows of version 1"
+    page = machine.http.get(report["url"])
+    assert page.headers["content-type"].startswith("text/html")
+    assert "unsafe-inline" in page.headers["content-security-policy"]
+    assert len(page.content) > 1_000_000
+    artifacts = prefect(machine, "/artifacts/filter")
+    assert any(report["url"] in str(item["data"]) for item in artifacts if item["key"] == "drift")
+
+
+def test_starter_is_the_champion_in_mlflow(machine: Machine) -> None:
+    def champion() -> dict:
+        response = httpx.get(
+            f"{machine.mlflow}/api/2.0/mlflow/registered-models/alias",
+            params={"name": "barometer", "alias": "champion"},
+            timeout=30,
+        )
+        version: dict = response.raise_for_status().json()["model_version"]
+        return version
+
+    version = eventually(champion, "MLflow does not answer", 120)
+    assert version["version"] == "1"
+    run = httpx.get(
+        f"{machine.mlflow}/api/2.0/mlflow/runs/get", params={"run_id": version["run_id"]}
+    ).json()["run"]
+    metrics = {item["key"]: item["value"] for item in run["data"]["metrics"]}
+    assert metrics["validation.emotion.accuracy"] >= 0.925
+    assert machine.get("/status")["parts"]["model"]["detail"] == "barometer version 1"

@@ -1,0 +1,88 @@
+"""`barometer up`: what dies comes back, Ctrl-C leaves nothing, a second one is refused."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import pytest
+
+from barometer.settings import REPOSITORY
+from tests.machine import Machine, eventually, running_machine
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recording") / "r.jsonl"
+    lines = [
+        {
+            "id": str(number),
+            "created_at": f"2015-02-16T10:{number:02d}:00Z",
+            "text": f"flight {number} is late and i am so angry",
+            "event": "US Flights",
+        }
+        for number in range(60)
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def accepted_and_stored(machine: Machine, mark: str) -> bool:
+    now = datetime.now(UTC).isoformat()
+    posts = [{"id": mark, "text": f"so glad about {mark}", "created_at": now}]
+    answer = machine.http.post("/ingest", json={"source": "form", "posts": posts})
+    feed = machine.get("/events/all/posts?limit=100")["posts"]
+    return answer.status_code == 202 and mark in [post["id"] for post in feed]
+
+
+def test_what_dies_is_restarted_and_ctrl_c_leaves_no_process(
+    tmp_path: Path, recording: Path
+) -> None:
+    with running_machine(tmp_path, BAROMETER_REPLAY=str(recording)) as machine:
+        assert [event["slug"] for event in machine.get("/events")["events"]] == ["us-flights"]
+        victims = {"scorer": "barometer work", "redis": "redis-server", "web": "serving.service"}
+        for mark, words in victims.items():
+            victim = machine.child(words)
+            victim.send_signal(signal.SIGKILL)
+            victim.wait(10)
+            eventually(
+                lambda words=words, pid=victim.pid: machine.child(words).pid != pid,
+                f"{words} was not restarted",
+            )
+            eventually(
+                lambda mark=mark: accepted_and_stored(machine, mark),
+                f"no post gets through after {words} was killed", 90,
+            )  # fmt: skip
+        second = subprocess.run(
+            [sys.executable, "-m", "barometer", "up"], check=False, capture_output=True, text=True,
+            cwd=REPOSITORY, env={**os.environ, "BAROMETER_STATE_DIR": str(machine.state)},
+        )  # fmt: skip
+        assert second.returncode == 73
+        assert "runs already" in second.stderr
+        assert second.stderr.count("\n") == 1
+        family = psutil.Process(machine.process.pid).children(recursive=True)
+        machine.process.send_signal(signal.SIGINT)
+        assert machine.process.wait(40) == 0
+        _, alive = psutil.wait_procs(family, timeout=5)
+        assert [process.cmdline() for process in alive] == []
+        assert "│" in machine.output()
+        assert "Barometer has stopped." in machine.output()
+        assert "Traceback" not in machine.output()
+
+
+def test_taken_port_is_named(tmp_path: Path, machine: Machine) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "barometer", "up"], check=False, capture_output=True, text=True,
+        cwd=REPOSITORY,
+        env={
+            **os.environ,
+            "BAROMETER_STATE_DIR": str(tmp_path),
+            "BAROMETER_PORT": machine.url.rstrip("/").rsplit(":", 1)[1],
+        },
+    )  # fmt: skip
+    assert result.returncode == 78
+    assert "BAROMETER_PORT" in result.stderr

@@ -1,0 +1,42 @@
+"""The starter model keeps what its figures promise, measured anew where the public rows are."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from inference.classifier import Classifier
+from tests.conftest import STARTER
+from training.data import load_task
+from training.evaluate import evaluate_rows
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+NO_ROWS = "the public emotion and sentiment rows are not on this machine"
+FLOORS = {
+    ("emotion", "accuracy"): 0.925,
+    ("emotion", "macro_f1"): 0.90,
+    ("sentiment", "accuracy"): 0.77,
+}
+
+
+def test_folder_is_small_and_its_figures_reach_the_floors() -> None:
+    size = sum(file.stat().st_size for file in STARTER.iterdir())
+    assert size <= 25_000_000
+    metrics = json.loads((STARTER / "metrics.json").read_text())
+    for (task, figure), floor in FLOORS.items():
+        assert metrics["validation"][task][figure] >= floor
+    assert metrics["test"]["emotion"]["rows"] == 1000
+    assert metrics["recipe"]["epochs"] >= 1
+
+
+@pytest.mark.parametrize("task", ["emotion", "sentiment"])
+def test_figures_are_true_on_the_validation_rows(classifier: Classifier, task: str) -> None:
+    if not SHARED.is_dir():
+        pytest.skip(NO_ROWS)
+    promised = json.loads((STARTER / "metrics.json").read_text())["validation"][task]
+    measured = evaluate_rows(classifier, task, load_task(task, str(SHARED / task)).validation)
+    assert measured["rows"] == promised["rows"]
+    for figure in ("accuracy", "macro_f1"):
+        # Other processors round INT8 sums otherwise: a row or two may change sides.
+        assert measured[figure] == pytest.approx(promised[figure], abs=0.005)
+        assert measured[figure] >= FLOORS.get((task, figure), 0) - 0.005

@@ -1,0 +1,239 @@
+"""The whole training path on a tiny encoder: fine-tune, export, measure, register, serve."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from transformers import (
+    AutoModelForSequenceClassification,
+    DistilBertConfig,
+    DistilBertModel,
+    DistilBertTokenizerFast,
+)
+
+from barometer.errors import DataError, ModelError, NotFoundError, UnavailableError
+from barometer.labels import EMOTIONS, TASKS
+from barometer.settings import Settings
+from barometer.tracking import CHALLENGER, CHAMPION, mlflow_client
+from inference.classifier import Classifier
+from inference.model_folder import open_model_folder
+from inference.registry import fetch, load_champion, version_of, versions
+from training.data import load_task
+from training.finetune import Epoch, Recipe, logits_of
+from training.losses import NO_LABEL, class_weights, joint_loss
+from training.register import ensure_champion, register
+from training.train import Origin, train
+
+WORDS = {
+    "emotion": ["cry", "laugh", "kiss", "rage", "dread", "gasp"],
+    "sentiment": ["awful", "table", "great"],
+}
+FILLERS = ["i", "feel", "today", "we", "all", "the", "so", "really", "then", "again"]
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rows that a small model can learn: each label has its own word."""
+    folder = tmp_path_factory.mktemp("rows")
+    rng = np.random.default_rng(5)
+    for task, words in WORDS.items():
+        (folder / task).mkdir()
+        for split, count in (("train", 360), ("validation", 90), ("test", 60)):
+            lines = []
+            for number in range(count):
+                label = int(rng.integers(len(words)))
+                filler = " ".join(rng.choice(FILLERS, int(rng.integers(2, 9))))
+                text = f"{filler} {words[label]} {split}{number}"
+                lines.append(json.dumps({"text": text, "label": label}) + "\n")
+            (folder / task / f"{split}.jsonl").write_text("".join(lines))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A DistilBERT of two small layers with random weights and a vocabulary of its own."""
+    folder = tmp_path_factory.mktemp("base")
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    vocabulary = [*special, *FILLERS, *WORDS["emotion"], *WORDS["sentiment"]]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary))
+    DistilBertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
+    torch.manual_seed(1)
+    config = DistilBertConfig(
+        vocab_size=len(vocabulary), dim=32, n_layers=2, n_heads=4, hidden_dim=64,
+        max_position_embeddings=64,
+    )  # fmt: skip
+    DistilBertModel(config).save_pretrained(folder)
+    return folder
+
+
+Trained = tuple[Path, Path, list[Epoch], list[int]]
+
+
+@pytest.fixture(scope="module")
+def trained(rows: Path, base: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder = tmp_path_factory.mktemp("trained")
+    epochs: list[Epoch] = []
+    steps: list[int] = []
+    recipe = Recipe(epochs=6, learning_rate=3e-3, batch_size=16, max_tokens=32, warmup=0)
+    train(
+        Origin(str(base), str(rows / "emotion"), str(rows / "sentiment")), recipe,
+        folder / "checkpoint", folder / "tiny", lambda done, *_: steps.append(done), epochs.append,
+    )  # fmt: skip
+    return folder / "checkpoint", folder / "tiny", epochs, steps
+
+
+def test_training_learns_both_tasks_and_tells_its_progress(trained: Trained) -> None:
+    _, folder, epochs, steps = trained
+    assert steps == list(range(1, 6 * math.ceil(720 / 16) + 1))
+    assert [epoch.number for epoch in epochs] == [1, 2, 3, 4, 5, 6]
+    metrics = json.loads((folder / "metrics.json").read_text())
+    for split in ("validation", "test"):
+        for task in TASKS:
+            assert metrics[split][task]["accuracy"] > 0.95
+    assert metrics["recipe"]["epochs"] == 6
+    assert metrics["train_rows"] == {"emotion": 360, "sentiment": 360}
+    assert "tiny" in (folder / "README.md").read_text()
+
+
+def test_graph_is_fused_quantised_and_says_what_the_checkpoint_says(
+    trained: Trained, rows: Path
+) -> None:
+    checkpoint, folder, _, _ = trained
+    operators = [node.op_type for node in onnx.load(folder / "model.onnx").graph.node]
+    assert operators.count("QAttention") == 2
+    assert operators.count("SkipLayerNormalization") == 4
+    assert (
+        operators.count("QEmbedLayerNormalization") + operators.count("EmbedLayerNormalization")
+        == 1
+    )
+    assert "MatMul" not in operators
+    data = load_task("emotion", str(rows / "emotion"))
+    model = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()
+    tokenizer = DistilBertTokenizerFast.from_pretrained(checkpoint)
+    expected = logits_of(model, tokenizer, data.validation, 32)
+    classifier = Classifier(open_model_folder(folder), threads=1)
+    actual, _ = classifier.logits(data.validation.texts)
+    agree = (expected[:, :6].argmax(1) == actual[:, :6].argmax(1)).mean()
+    assert agree > 0.97
+    assert classifier.pooled(["i feel today"]).shape == (1, 32)
+    config = json.loads((folder / "config.json").read_text())
+    assert list(config["id2label"].values())[:6] == list(EMOTIONS)
+    assert all(value > 0 for value in config["barometer"]["temperatures"].values())
+
+
+def test_registered_champion_is_what_the_service_loads(
+    trained: Trained, settings: Settings
+) -> None:
+    _, folder, _, _ = trained
+    with pytest.raises(NotFoundError, match="champion"):
+        load_champion(settings)
+    assert ensure_champion(settings, folder) == "1"
+    assert ensure_champion(settings, folder) == "1"
+    assert register(settings, folder) == "2"
+    client = mlflow_client(settings)
+    assert version_of(client, settings.model_name, CHAMPION) == "1"
+    assert version_of(client, settings.model_name, CHALLENGER) == "2"
+    loaded = load_champion(settings)
+    assert loaded.version == "1"
+    assert EMOTIONS[loaded.classifier.score(["i feel rage"]).emotions[0].argmax()] == "anger"
+    assert (fetch(settings, "1") / "model.onnx").read_bytes() == (
+        folder / "model.onnx"
+    ).read_bytes()
+    listed = versions(settings)
+    assert [(v.version, v.aliases) for v in listed] == [("2", (CHALLENGER,)), ("1", (CHAMPION,))]
+    assert (listed[0].metric("emotion.accuracy") or 0) > 0.95
+
+
+def test_incomplete_folder_changes_nothing_in_the_registry(
+    trained: Trained, settings: Settings, tmp_path: Path
+) -> None:
+    _, folder, _, _ = trained
+    ensure_champion(settings, folder)
+    with pytest.raises(ModelError, match=r"lacks model\.onnx"):
+        register(settings, tmp_path)
+    assert [version.version for version in versions(settings)] == ["1"]
+
+
+def test_class_weights_balance_by_their_power() -> None:
+    counts = [400, 100]
+    assert class_weights(counts, 0).tolist() == [1, 1]
+    weights = class_weights(counts, 1)
+    assert (weights[1] / weights[0]).item() == pytest.approx(4)
+    assert (weights * torch.tensor(counts)).sum().item() == pytest.approx(500)
+    half = class_weights(counts, 0.5)
+    assert (half[1] / half[0]).item() == pytest.approx(2)
+
+
+def test_row_counts_for_its_own_task_only() -> None:
+    logits = torch.zeros(2, 9, requires_grad=True)
+    labels = {"emotion": torch.tensor([1, NO_LABEL]), "sentiment": torch.tensor([NO_LABEL, 2])}
+    weights = {"emotion": torch.ones(6), "sentiment": torch.ones(3)}
+    loss = joint_loss(logits, labels, weights, {"emotion": 1.0, "sentiment": 1.0}, 0.0)
+    assert loss.item() == pytest.approx((math.log(6) + math.log(3)) / 2)
+    loss.backward()
+    assert logits.grad is not None
+    assert logits.grad[0, 6:].abs().sum() == 0
+    assert logits.grad[1, :6].abs().sum() == 0
+
+
+def test_text_in_two_splits_is_dropped_from_train_and_counted(rows: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "overlap"
+    folder.mkdir()
+    for split in ("train", "validation", "test"):
+        lines = (rows / "emotion" / f"{split}.jsonl").read_text()
+        (folder / f"{split}.jsonl").write_text(lines)
+    leaked = json.loads((folder / "test.jsonl").read_text().splitlines()[0])
+    leaked["text"] = leaked["text"].upper() + "!!"
+    with (folder / "train.jsonl").open("a") as file:
+        file.write(json.dumps(leaked) + "\n")
+    data = load_task("emotion", str(folder))
+    assert data.dropped == 1
+    assert len(data.train) == 360
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"text": "x", "label": 6}', "label 6 is unknown"),
+        ('{"text": "x", "label": "joy"}', "'joy' is unknown"),
+        ('{"text": "x", "mood": 1}', "columns text and label"),
+        ("{broken", "not valid JSON"),
+    ],
+)
+def test_unusable_rows_are_named(rows: Path, tmp_path: Path, line: str, reason: str) -> None:
+    for split in ("validation", "test"):
+        content = (rows / "emotion" / f"{split}.jsonl").read_text()
+        (tmp_path / f"{split}.jsonl").write_text(content)
+    (tmp_path / "train.jsonl").write_text(line + "\n")
+    with pytest.raises(DataError, match=reason):
+        load_task("emotion", str(tmp_path))
+
+
+def test_missing_split_and_base_without_tokenizer_are_named(
+    base: Path, rows: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=r"no train\.jsonl"):
+        load_task("emotion", str(tmp_path))
+    (tmp_path / "config.json").write_text((base / "config.json").read_text())
+    origin = Origin(str(tmp_path), str(rows / "emotion"), str(rows / "sentiment"))
+    with pytest.raises(ModelError, match=str(tmp_path)):
+        train(
+            origin,
+            Recipe(epochs=1),
+            tmp_path / "c",
+            tmp_path / "t",
+            lambda *_: None,
+            lambda _: None,
+        )
+    assert not (tmp_path / "t").exists()
+
+
+def test_hub_that_cannot_be_reached_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(UnavailableError, match="BAROMETER_EMOTION_DATA"):
+        load_task("emotion", "nobody/no-such-rows")

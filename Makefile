@@ -6,6 +6,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
+TRACK ?= artificial intelligence
 PYTEST ?=
 # Ask each candidate: a version manager's shim may be there and answer nothing.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \

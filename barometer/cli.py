@@ -34,8 +34,8 @@ def up(
         bool, typer.Option(help="Replay recorded posts (BAROMETER_REPLAY, or the bundled ones).")
     ] = True,
     track: Annotated[
-        str, typer.Option(help="Also track this in the news, when it is reachable.")
-    ] = "",
+        str, typer.Option(help="Track this in the news, if the news can be reached.")
+    ] = "artificial intelligence",
 ) -> None:
     """Start everything on this machine and show a live stream.
 

@@ -45,8 +45,8 @@ class Settings(BaseSettings):
     """Encoder to fine-tune: a hub name or a local folder."""
     emotion_data: str = "dair-ai/emotion"
     """Emotion rows: a hub name or a local folder with train/validation/test.jsonl."""
-    sentiment_data: str = "mteb/tweet_sentiment_extraction"
-    """Sentiment rows: a hub name or a local folder with train/validation/test.jsonl."""
+    sentiment_data: str = "cardiffnlp/tweet_eval:sentiment"
+    """Sentiment rows: a hub name (`name:configuration`) or such a folder."""
     cache_ttl_s: int = Field(3600, ge=1)
     """Seconds an analysis stays cached."""
     threads: int = Field(0, ge=0)
@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     """Posts that a scorer takes from the stream at a time."""
     replay: str = ""
     """A jsonl file to replay instead of the bundled posts."""
-    replay_minutes: float = Field(30.0, gt=0, le=24 * 60)
+    replay_minutes: float = Field(15.0, gt=0, le=24 * 60)
     """Minutes that one pass of a replay lasts, however long its story took."""
     news_search_url: str = (
         "https://news.google.com/rss/search?q={keyword}&hl=en-US&gl=US&ceid=US:en"

@@ -1,5 +1,6 @@
 """`barometer up`: everything on this machine, from an empty folder to a live stream."""
 
+import asyncio
 import socket
 import sys
 from collections.abc import Mapping
@@ -7,12 +8,13 @@ from pathlib import Path
 
 from barometer.console import print_line, print_table
 from barometer.database import database_url, engine_for, migrate
-from barometer.errors import SettingsError
+from barometer.errors import SettingsError, SourceError
 from barometer.events import Event, slug_of, track, tracked
 from barometer.redis_server import redis_url, server_command
 from barometer.settings import Settings
 from barometer.tracking import artifact_root, tracking_uri
 from ingestion.command import recording, track_recorded
+from ingestion.rss import RssSource
 from serving.parts import STARTER
 from serving.run import bento_command, bento_environment
 from serving.supervise import Process, lock, supervise
@@ -35,7 +37,7 @@ def start_machine(settings: Settings, *, replay: bool, track_title: str = "") ->
         told = recording(settings)
         events = track_recorded(settings)
         print_line(f"replaying {len(told.lines):,} posts about {len(events)} events")
-    if track_title:
+    if track_title and settings.news_search_url != "off":
         _track_news(settings, track_title)
     version = ensure_champion(settings, STARTER)
     names = [process.name for process in processes(settings, replay=replay)]
@@ -142,7 +144,17 @@ def _prefect_command(settings: Settings) -> list[str]:
 
 
 def _track_news(settings: Settings, title: str) -> None:
+    """Track `title` in the news, unless the news cannot be reached from here."""
     engine = engine_for(database_url(settings))
     event = Event(slug=slug_of(title), title=title, keywords=(title,), sources=("rss",))
-    if event.slug not in {known.slug for known in tracked(engine)}:
-        track(engine, event)
+    if event.slug in {known.slug for known in tracked(engine)}:
+        return
+    try:
+        found = asyncio.run(RssSource.from_settings(settings).search(title, limit=100))
+    except SourceError:
+        print_line(
+            "the news cannot be reached from here, so only recorded and posted text is shown"
+        )
+        return
+    track(engine, event)
+    print_line(f"tracking {title!r} in the news: {len(found)} stories now, read every 5 minutes")

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from redis import Redis
@@ -16,6 +17,8 @@ from barometer.settings import REPOSITORY, Settings
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from inference.registry import LoadedModel
+from tests.ingestion.feed_bodies import news_search
+from tests.ingestion.feed_server import Exchange, feed_server
 from tests.machine import Machine, running_machine
 from tests.servers import NO_POSTGRES, postgres_database, redis_server
 
@@ -113,6 +116,23 @@ def judgement(
 
 @pytest.fixture(scope="session")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """One whole Barometer that the tests of a session share; none of them may break it."""
-    with running_machine(tmp_path_factory.mktemp("machine")) as running:
-        yield running
+    """One whole Barometer that the tests of a session share; none of them may break it.
+
+    Its news search is a local server that knows stories about one topic only.
+    """
+    with feed_server() as news:
+        search = news.serve("/search", answer_topic) + "?q={keyword}"
+        folder = tmp_path_factory.mktemp("machine")
+        with running_machine(folder, BAROMETER_NEWS_SEARCH_URL=search) as running:
+            yield running
+
+
+def answer_topic(exchange: Exchange) -> None:
+    """Two stories about the topic that `barometer up` tracks by itself, none about others."""
+    [keyword] = parse_qs(urlsplit(exchange.path).query)["q"]
+    known = keyword == "artificial intelligence"
+    stories = [("City thrilled by artificial intelligence that finds lost cats", "Cat Times"),
+               ("Fear of artificial intelligence errors grows", "Harbour Daily")]  # fmt: skip
+    body = news_search(keyword, stories if known else [])
+    exchange.start(200, {"Content-Type": "application/rss+xml"}, len(body))
+    exchange.wfile.write(body)

@@ -39,7 +39,7 @@ class TaskData:
 
 
 def load_task(task: str, where: str, rows: int | None = None) -> TaskData:
-    """Load a task's splits from `where`, a hub name or a folder with `<split>.jsonl` files.
+    """Load a task's splits from `where`: a hub `name[:configuration]`, or a folder of jsonl files.
 
     `rows` keeps only the first training rows: a quick look rather than a result.
 
@@ -95,7 +95,8 @@ def _read(task: str, where: str, split: str):  # type: ignore[no-untyped-def]  #
             if not file.is_file():
                 raise DataError(f"{task} data: {folder} holds no {split}.jsonl.")
             return datasets.load_dataset("json", data_files={split: str(file)}, split=split)
-        return datasets.load_dataset(where, split=split)
+        name, _, configuration = where.partition(":")
+        return datasets.load_dataset(name, configuration or None, split=split)
     except (datasets.exceptions.DatasetNotFoundError, ConnectionError) as error:
         raise UnavailableError(
             f"{task} data {where!r} is neither a folder nor reachable on the hub: set "

@@ -1,7 +1,7 @@
 /** The live feed: newest posts on top, at most 100 on the page, held still while someone reads. */
 
 import { el, outsideLink, webAddress } from "./dom.js";
-import { ago, capital, percent, plural, signed } from "./format.js";
+import { unescaped, ago, capital, percent, plural, signed } from "./format.js";
 
 const MOST = 100;
 const UNSURE = 0.5;
@@ -12,7 +12,7 @@ const keyOf = (post) => `${post.source}\n${post.id}`;
 
 /** One post as a list item. Text, place and source come from strangers and only ever become text nodes. */
 function postItem(post) {
-  const text = el("p", { class: "post-text", dir: "auto" }, post.text);
+  const text = el("p", { class: "post-text", dir: "auto" }, unescaped(post.text));
   const more = post.text.length > LONG_TEXT ? el("button", { type: "button", class: "more", "aria-expanded": "false" }, "Show all") : null;
   more?.addEventListener("click", () => {
     const open = text.classList.toggle("open");

@@ -44,3 +44,8 @@ export function span(minutes) {
   if (minutes < 90 || minutes % 60) return `${Math.round(minutes)} min`;
   return `${minutes / 60} h`;
 }
+
+const ENTITIES = { amp: "&", lt: "<", gt: ">", quot: '"', "#39": "'", apos: "'", nbsp: " " };
+
+/** Many networks escape what they hand out. Undone once, for people; the result is still only text. */
+export const unescaped = (text) => text.replace(/&(amp|lt|gt|quot|#39|apos|nbsp);/g, (_, name) => ENTITIES[name]);

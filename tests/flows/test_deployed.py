@@ -33,6 +33,26 @@ def test_worker_runs_the_ingest_flow(machine: Machine) -> None:
     )  # fmt: skip
 
 
+def test_scheduled_flow_brings_real_news_of_the_tracked_topic(machine: Machine) -> None:
+    slug = "artificial-intelligence"
+    posts = eventually(
+        lambda: machine.get(f"/events/{slug}/posts")["posts"], "no story was stored", 120
+    )
+    assert {post["source"] for post in posts} == {"rss"}
+    assert any("lost cats" in post["text"] for post in posts)
+    states = {item["name"]: item for item in machine.get("/sources")["sources"]}
+    assert states["rss"]["state"] == "ready"
+    assert states["rss"]["posts"] >= 2
+
+
+def test_keyword_is_asked_of_the_news_while_the_caller_waits(machine: Machine) -> None:
+    answer = machine.post("/analyze", {"keyword": "artificial intelligence", "limit": 10})
+    assert answer["count"] == 2
+    assert {line["source"]: line["error"] for line in answer["searched"]} == {
+        "stored": None, "rss": None,
+    }  # fmt: skip
+
+
 def test_watch_flow_leaves_a_drift_report_on_the_service(machine: Machine) -> None:
     [report, *_] = eventually(lambda: machine.get("/drift")["reports"], "no drift report", 120)
     assert set(report["columns"]) == {

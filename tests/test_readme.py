@@ -21,7 +21,9 @@ def test_every_setting_is_in_the_table_with_its_default() -> None:
         default = (
             " ".join(field.default) if isinstance(field.default, tuple) else str(field.default)
         )
-        assert (default.removesuffix(".0") or "| none |") in row, f"{name}: {default} is not in {row}"
+        assert (default.removesuffix(".0") or "| none |") in row, (
+            f"{name}: {default} is not in {row}"
+        )
 
 
 def test_every_top_level_folder_is_in_the_map() -> None:

@@ -51,6 +51,7 @@ def progress(label: str) -> Iterator[tuple[Progress, Any]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
         console=err,
+        transient=True,  # what stays is the result, or one line on error
     )
     with bar:
         yield bar, bar.add_task(label, total=None, note="")

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from barometer import __version__
 from barometer.console import print_error, print_json, print_line, print_table, progress
-from barometer.errors import BarometerError, InputError
+from barometer.errors import BarometerError, InputError, UnavailableError
 from barometer.logs import set_up_logs
 from barometer.settings import settings
 
@@ -24,6 +24,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+EXTRA_OF = {
+    **dict.fromkeys(("datasets", "onnx", "optimum", "ray", "torch", "transformers"), "train"),
+    **dict.fromkeys(("evidently", "prefect"), "ops"),
+}
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
@@ -352,5 +356,14 @@ def main() -> None:
     except BarometerError as error:
         print_error(str(error))
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        extra = EXTRA_OF.get((error.name or "").split(".")[0])
+        if extra is None:
+            raise
+        print_error(
+            f"this command needs {error.name}, which comes with the {extra!r} extra: "
+            f"pip install -c requirements.lock -e '.[{extra}]'"
+        )
+        sys.exit(UnavailableError.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)

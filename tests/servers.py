@@ -22,10 +22,11 @@ NO_POSTGRES = "no PostgreSQL was found, and none could be started: install postg
 
 
 @contextmanager
-def redis_server(state: Path) -> Iterator[str]:
-    """The embedded Redis, started as the product starts it; yields its URL."""
+def redis_server(state: Path, binary: str | None = None) -> Iterator[str]:
+    """The embedded Redis, started as the product starts it, perhaps by another binary."""
     settings = Settings(state_dir=state)
-    process = subprocess.Popen(server_command(settings), stdout=subprocess.DEVNULL)
+    chosen, *options = server_command(settings)
+    process = subprocess.Popen([binary or chosen, *options], stdout=subprocess.DEVNULL)
     url = redis_url(settings)
     try:
         _until(lambda: connect(url).ping(), "Redis")

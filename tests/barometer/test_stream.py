@@ -1,9 +1,43 @@
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
+import pytest
 from redis import Redis
 
+from barometer.redis_server import connect
 from barometer.stream import PostStream
 from tests.conftest import post
+from tests.servers import redis_server
+
+
+@pytest.fixture(params=["carried", "on PATH"])
+def redis(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> Iterator[Redis]:
+    """The oldest Redis that a user may get, and the one that this machine prefers."""
+    if request.param == "carried":
+        client = connect(redis_url)
+        client.flushall()
+        yield client
+    else:
+        with redis_server(tmp_path) as url:
+            yield connect(url)
+
+
+def test_backlog_counts_what_is_waiting_and_what_is_under_way(redis: Redis) -> None:
+    stream = PostStream(redis)
+    assert stream.backlog() == 0
+    stream.publish([post(n, f"text {n}") for n in range(120)])
+    assert stream.backlog() == 120
+    stream.ensure_group()
+    assert stream.backlog() == 120
+    taken = stream.read("w", 50, block_ms=10)
+    assert stream.backlog() == 120
+    stream.acknowledge([entry.id for entry in taken])
+    assert stream.backlog() == 70
+    redis.xdel("barometer:posts", "1-1")
+    rest = stream.read("w", 100, block_ms=10)
+    stream.acknowledge([entry.id for entry in rest])
+    assert stream.backlog() == 0
 
 
 def drained(stream: PostStream, name: str = "w") -> list:

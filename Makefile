@@ -6,6 +6,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
+export REPLAY
 TRACK ?= artificial intelligence
 PYTEST ?=
 # Ask each candidate: a version manager's shim may be there and answer nothing.
@@ -21,8 +22,7 @@ help:
 	@sed -n '1,3s/^# //p' Makefile
 
 run: $(VENV)/.run
-	@BAROMETER_REPLAY="$(if $(REPLAY),$(abspath $(REPLAY)),$(BAROMETER_REPLAY))" \
-		$(BIN)/barometer up --track "$(TRACK)"
+	@BAROMETER_REPLAY="$${REPLAY:-$$BAROMETER_REPLAY}" $(BIN)/barometer up --track "$(TRACK)"
 
 test: $(VENV)/.test
 	@$(BIN)/python -m pytest $(PYTEST)
@@ -55,8 +55,8 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: $(BIN)/python pyproject.toml requirements.lock
-	@test -e $(VENV)/.test || echo "Installing Barometer, once; this takes a minute or two ..."
-	@test -e $(VENV)/.test || $(PIP) -e '.[ops]'
+	@echo "Installing Barometer, once; this takes a minute or two ..."
+	@$(PIP) -e '.[ops]'
 	@touch $@
 
 $(VENV)/.test: $(BIN)/python pyproject.toml requirements.lock

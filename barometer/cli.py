@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
 
 from barometer import __version__
 from barometer.console import print_error, print_json, print_line, print_table, progress
-from barometer.errors import BarometerError, InputError, UnavailableError
+from barometer.errors import BarometerError, InputError, SourceError, UnavailableError
 from barometer.logs import set_up_logs
 from barometer.settings import settings
 
@@ -106,12 +107,15 @@ def ingest(
     readings = ingest_once(settings(), source, event or None)
     if json_:
         print_json([vars(reading) for reading in readings])
-        return
-    rows = [
-        (r.source, r.event, r.accepted, r.duplicates, r.rejected, r.error or "") for r in readings
-    ]
-    columns = ("source", "event", "accepted", "duplicates", "rejected", "fault")
-    print_table("Read into the stream", columns, rows)
+    else:
+        rows = [
+            (r.source, r.event, r.accepted, r.duplicates, r.rejected, r.error or "")
+            for r in readings
+        ]
+        columns = ("source", "event", "accepted", "duplicates", "rejected", "fault")
+        print_table("Read into the stream", columns, rows)
+    if readings and all(reading.error for reading in readings):
+        raise SourceError(f"{source}: no reading succeeded; the first says: {readings[0].error}")
 
 
 @app.command("sources")
@@ -137,6 +141,7 @@ def track(
     keyword: Annotated[
         list[str] | None, typer.Option(help="Words to look for; repeatable.")
     ] = None,
+    slug: Annotated[str, typer.Option(help="Its name in addresses; made from the title.")] = "",
     json_: Json = False,
 ) -> None:
     """Track an event: the sources are read for it from the next run of the ingest flow on.
@@ -144,19 +149,13 @@ def track(
     Example: barometer track "City budget" --keyword budget --keyword council
     """
     from barometer.database import database_url, engine_for, migrate
-    from barometer.events import Event, event_row, slug_of
+    from barometer.events import event_row, new_event
     from barometer.events import track as start_tracking
     from barometer.search import link_stored
 
     url = database_url(settings())
     migrate(url)
-    try:
-        event = Event(
-            slug=slug_of(title), title=title, keywords=tuple(keyword or [title]), sources=("rss",)
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{first['loc'][0]}: {first['msg']}.", str(first["loc"][0])) from error
+    event = new_event(title, keyword or (), ("rss",), slug or None)
     start_tracking(engine_for(url), event)
     linked = link_stored(engine_for(url), event_row(engine_for(url), event.slug).id, event.keywords)
     if json_:
@@ -356,6 +355,11 @@ def main() -> None:
     except BarometerError as error:
         print_error(str(error))
         sys.exit(error.exit_code)
+    except (RedisError, SQLAlchemyError) as error:
+        part = "Redis" if isinstance(error, RedisError) else "the database"
+        cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+        print_error(f"{part} failed while this command worked ({type(error).__name__}: {cause}).")
+        sys.exit(UnavailableError.exit_code)
     except ModuleNotFoundError as error:
         extra = EXTRA_OF.get((error.name or "").split(".")[0])
         if extra is None:

@@ -34,16 +34,17 @@ def engine_for(url: str) -> Engine:
             "BAROMETER_DATABASE_URL is no SQLAlchemy URL: use postgresql://user@host/name or "
             "sqlite:////folder/file.db."
         ) from error
-    if parsed.drivername in ("postgresql", "postgres"):
+    if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() == "sqlite":
-        engine = create_engine(parsed, connect_args={"timeout": 30})
+        engine = create_engine(parsed, connect_args={"timeout": 30}, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     return create_engine(
         parsed,
         pool_pre_ping=True,
+        hide_parameters=True,  # they hold posts, and errors end in logs
         connect_args={"connect_timeout": 5, "options": "-c statement_timeout=30000"},
     )
 
@@ -64,12 +65,18 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # SQLAlchemy's "begin" event begins instead
+    # SQLite's own lower() knows ASCII only: a search for "Österreich" would miss "österreich".
+    connection.create_function("lower", 1, _lower, deterministic=True)
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA busy_timeout=30000")
     cursor.close()
+
+
+def _lower(text: str | None) -> str | None:
+    return None if text is None else text.lower()
 
 
 def alembic_config(url: str) -> Config:

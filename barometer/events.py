@@ -1,19 +1,24 @@
 """Tracked events: create, list, find, delete, and tell which posts mention them."""
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from sqlalchemy import Engine, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from barometer.database import writing
 from barometer.errors import ConflictError, InputError, NotFoundError
+from barometer.posts import Post
 from barometer.tables import EventRow, RollupRow
 from barometer.text import mentions
+
+EVERY_EVENT = "all"
+"""The slug that stands for every post, whatever its events."""
 
 
 class Event(BaseModel):
@@ -41,21 +46,45 @@ class Event(BaseModel):
 
 
 def slug_of(title: str) -> str:
-    """A title as a slug: ASCII letters, digits and single hyphens.
-
-    Raises:
-        InputError: nothing is left of it.
-    """
+    """A title as a slug: ASCII letters, digits and single hyphens; a hash where none are left."""
     ascii_only = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode()
     slug = re.sub(r"[^a-z0-9]+", "-", ascii_only.lower()).strip("-")[:64].strip("-")
-    if not slug:
-        raise InputError("title: needs at least one letter a-z or digit, or give a slug.", "title")
-    return slug
+    return slug or "event-" + hashlib.blake2b(title.encode(), digest_size=4).hexdigest()
 
 
-def matching(text: str, events: Sequence[Event]) -> tuple[str, ...]:
-    """Slugs of the events that `text` mentions."""
-    return tuple(event.slug for event in events if event.is_mentioned_in(text))
+def new_event(
+    title: str,
+    keywords: Sequence[str] = (),
+    sources: Sequence[str] = (),
+    slug: str | None = None,
+) -> Event:
+    """An event that can be tracked; its title is its keyword where none is given.
+
+    Raises:
+        InputError: a value cannot be used; names its field.
+    """
+    title = " ".join(title.split())
+    slug = slug or slug_of(title)
+    if slug == EVERY_EVENT:
+        raise InputError(f"slug: {slug!r} is reserved for every post; choose another.", "slug")
+    try:
+        return Event(
+            slug=slug,
+            title=title,
+            keywords=tuple(keywords) or (title[:100].strip(),),
+            sources=tuple(sources),
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0])
+        message = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"{field}: {message}.", field) from error
+
+
+def with_events(post: Post, events: Sequence[Event]) -> Post:
+    """The post with the events that it has and those that its text mentions."""
+    mentioned = (event.slug for event in events if event.is_mentioned_in(post.text))
+    return post.model_copy(update={"events": tuple(dict.fromkeys([*post.events, *mentioned]))})
 
 
 def track(engine: Engine, event: Event) -> Event:
@@ -79,11 +108,15 @@ def track(engine: Engine, event: Event) -> Event:
     return event
 
 
+def tracked_rows(engine: Engine) -> list[EventRow]:
+    """The rows of every tracked event, oldest first."""
+    with Session(engine) as session:
+        return list(session.scalars(select(EventRow).order_by(EventRow.created_at, EventRow.id)))
+
+
 def tracked(engine: Engine) -> list[Event]:
     """Every tracked event, oldest first."""
-    with Session(engine) as session:
-        rows = session.scalars(select(EventRow).order_by(EventRow.created_at, EventRow.id))
-        return [Event.model_validate(row) for row in rows]
+    return [Event.model_validate(row) for row in tracked_rows(engine)]
 
 
 def event_row(engine: Engine, slug: str) -> EventRow:
@@ -107,5 +140,6 @@ def untrack(engine: Engine, slug: str) -> None:
     """
     row = event_row(engine, slug)
     with writing(engine).begin() as connection:
-        connection.execute(delete(RollupRow).where(RollupRow.event_id == row.id))
+        # The event first: a scorer that counts for it holds its row, and is waited for.
         connection.execute(delete(EventRow).where(EventRow.id == row.id))
+        connection.execute(delete(RollupRow).where(RollupRow.event_id == row.id))

@@ -10,7 +10,10 @@ MAX_TEXT = 20_000
 
 
 def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("lies outside the calendar") from error
 
 
 class Post(BaseModel):
@@ -30,6 +33,8 @@ class Post(BaseModel):
     """Slugs of the events that it belongs to."""
     showing: int = 0
     """Which pass of a looping replay it belongs to: a text repeats only within its pass."""
+    told_at: Annotated[AwareDatetime, AfterValidator(_utc)] | None = None
+    """When a replayed post was first told: a text repeats only within an hour of its story."""
 
 
 class Judgement(BaseModel):

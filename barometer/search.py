@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Engine, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Engine, Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from barometer.database import writing
@@ -19,10 +20,13 @@ def newest_posts(
     limit: int,
     *,
     event_id: int | None = None,
-    before: datetime | None = None,
+    before: tuple[datetime, int] | None = None,
     emotion: str | None = None,
 ) -> list[PostRow]:
-    """The newest posts, of one event or of all, newest first."""
+    """The newest posts, of one event or of all, newest first.
+
+    `before` is where the last page ended: time and id of its last row.
+    """
     statement = select(PostRow).order_by(PostRow.created_at.desc(), PostRow.id.desc()).limit(limit)
     if event_id is not None:
         statement = (
@@ -33,8 +37,10 @@ def newest_posts(
             .limit(limit)
         )
     if before is not None:
-        column = PostRow.created_at if event_id is None else PostEventRow.created_at
-        statement = statement.where(column < before)
+        columns = (PostRow.created_at, PostRow.id)
+        if event_id is not None:
+            columns = (PostEventRow.created_at, PostEventRow.post_id)
+        statement = statement.where(_older(columns, before))
     if emotion is not None:
         statement = statement.where(PostRow.emotion == emotion)
     with Session(engine) as session:
@@ -76,6 +82,12 @@ def events_of_posts(engine: Engine, post_ids: Sequence[int]) -> dict[int, list[s
     return slugs
 
 
+def _older(columns: tuple[Any, Any], end: tuple[datetime, int]) -> ColumnElement[bool]:
+    """Rows that come after `end` in an order of newest first."""
+    moment, row_id = columns
+    return or_(moment < end[0], and_(moment == end[0], row_id < end[1]))
+
+
 def _pages_like(engine: Engine, keyword: str) -> Iterator[list[PostRow]]:
     """Pages of posts with `keyword`: LIKE narrows them down, the pattern finds whole words."""
     pattern = mentions(keyword)
@@ -90,12 +102,8 @@ def _pages_like(engine: Engine, keyword: str) -> Iterator[list[PostRow]]:
     while True:
         page = statement
         if last is not None:
-            page = statement.where(
-                or_(
-                    PostRow.created_at < last.created_at,
-                    and_(PostRow.created_at == last.created_at, PostRow.id < last.id),
-                )
-            )
+            end = (last.created_at, last.id)
+            page = statement.where(_older((PostRow.created_at, PostRow.id), end))
         with Session(engine) as session:
             rows = list(session.scalars(page))
         matched = [row for row in rows if pattern.search(row.text)]

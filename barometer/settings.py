@@ -90,6 +90,20 @@ class Settings(BaseSettings):
             raise ValueError("must contain {keyword}, or be 'off'")
         return value
 
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, value: str) -> str:
+        if value and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_supported(cls, value: str) -> str:
+        if value and not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+            raise ValueError("must begin with sqlite:/// or postgresql://")
+        return value
+
     @field_validator("log_level")
     @classmethod
     def _known_level(cls, value: str) -> str:
@@ -105,16 +119,32 @@ class Settings(BaseSettings):
     @property
     def ui_links(self) -> dict[str, str]:
         """Where the other user interfaces are, as `barometer up` starts them."""
+        own = f"http://127.0.0.1:{self.mlflow_port}"
         return {
             "Prefect": f"http://127.0.0.1:{self.prefect_port}",
-            "MLflow": f"http://127.0.0.1:{self.mlflow_port}",
+            "MLflow": self.mlflow_tracking_uri if self.mlflow_is_remote else own,
         }
 
     @property
+    def mlflow_is_remote(self) -> bool:
+        """Whether MLflow is a server of somebody else's, not a store that one is started on."""
+        return self.mlflow_tracking_uri.startswith(("http://", "https://"))
+
+    @property
     def state(self) -> Path:
-        """The state folder, absolute; made when first asked for."""
+        """The state folder, absolute; made when first asked for.
+
+        Raises:
+            SettingsError: it cannot be made.
+        """
         folder = self.state_dir.expanduser().resolve()
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(
+                f"BAROMETER_STATE_DIR={self.state_dir} cannot be made ({error.strerror}): name "
+                "a folder that this user may write."
+            ) from error
         return folder
 
 
@@ -141,7 +171,8 @@ def read_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = PREFIX + str(first["loc"][0]).upper()
-        raise SettingsError(f"{name} cannot be used: {first['msg']}.") from error
+        message = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{name} cannot be used: {message}.") from error
 
 
 @cache

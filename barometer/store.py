@@ -80,7 +80,8 @@ def _insert(connection: Connection, table: Table) -> Any:
 
 def _insert_posts(connection: Connection, merged: dict[Key, tuple[Post, Judgement]]) -> list[Key]:
     now = datetime.now(UTC)
-    rows = [_post_values(post, judgement, now) for post, judgement in merged.values()]
+    # In key order, here and below, so that two writers wait for each other but never in a ring.
+    rows = [_post_values(*merged[key], now) for key in sorted(merged)]
     statement = (
         _insert(connection, POSTS)
         .on_conflict_do_nothing(index_elements=["source", "external_id"])
@@ -124,7 +125,10 @@ def _insert_links(
     if not wanted:
         return []
     found = connection.execute(
-        select(EventRow.slug, EventRow.id).where(EventRow.slug.in_(sorted(wanted)))
+        select(EventRow.slug, EventRow.id)
+        .where(EventRow.slug.in_(sorted(wanted)))
+        .order_by(EventRow.id)
+        .with_for_update(read=True, key_share=True)  # PostgreSQL: none is deleted meanwhile
     ).all()
     # An event that was deleted while its posts were under way has no row, and gets no link.
     ids = {row.slug: row.id for row in found}
@@ -146,7 +150,7 @@ def _add_links(
     )
     rows = [
         {"event_id": event, "post_id": facts.id, "created_at": facts.created_at}
-        for event, facts in pairs
+        for event, facts in sorted(pairs, key=lambda pair: (pair[0], pair[1].id))
     ]
     by_id = {facts.id: facts for _, facts in pairs}
     return [(row.event_id, by_id[row.post_id]) for row in connection.execute(statement, rows)]

@@ -151,16 +151,15 @@ class PostStream:
 
 
 def _item(post: Post) -> dict[str, Any]:
-    hour = post.created_at.strftime("%Y%m%d%H")
-    words = fingerprint(post.text) or post.id  # a text without words repeats nothing
-    keys = [
-        [
-            event,
-            f"barometer:seen:id:{_digest(event, post.source, post.id)}",
-            f"barometer:seen:text:{_digest(event, hour, str(post.showing), words)}",
-        ]
-        for event in post.events or (NO_EVENT,)
-    ]
+    hour = (post.told_at or post.created_at).strftime("%Y%m%d%H")
+    # A text without words, or without an event to repeat within, repeats nothing but its own post.
+    own = f"{post.source}\x00{post.id}"
+    keys = []
+    for event in post.events or (NO_EVENT,):
+        words = fingerprint(post.text) if event != NO_EVENT else ""
+        by_id = _digest(event, post.source, post.id)
+        by_text = _digest(event, hour, str(post.showing), words or own)
+        keys.append([event, f"barometer:seen:id:{by_id}", f"barometer:seen:text:{by_text}"])
     return {"post": post.model_dump_json(exclude={"events"}), "events": keys}
 
 

@@ -32,8 +32,11 @@ def model_input(text: str) -> str:
 
 
 def fingerprint(text: str) -> str:
-    """A form under which two posts count as the same text: case, marks, users and links ignored."""
-    masked = USER.sub(" ", URL.sub(" ", html.unescape(text)))
+    """A form under which two posts count as the same text: case, marks, users and links ignored.
+
+    Emoji stay, as words: they may be all that two posts of opposite mood differ in.
+    """
+    masked = emoji.demojize(USER.sub(" ", URL.sub(" ", html.unescape(text))))
     return NOT_WORD.sub(" ", unicodedata.normalize("NFKC", masked).casefold()).strip()
 
 

@@ -8,8 +8,8 @@ from prefect.artifacts import create_table_artifact
 
 from barometer.errors import SourceError
 from barometer.settings import settings
-from flows.plan import Reading, plan_readings
 from ingestion.command import ingest_once
+from ingestion.plan import Reading, plan_readings
 
 
 @task(

@@ -3,15 +3,14 @@
 import asyncio
 import socket
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from barometer.console import print_line, print_table
 from barometer.database import database_url, engine_for, migrate
 from barometer.errors import SettingsError, SourceError
-from barometer.events import Event, slug_of, track, tracked
+from barometer.events import new_event, track, tracked
 from barometer.redis_server import redis_url, server_command
-from barometer.settings import Settings
+from barometer.settings import PREFIX, Settings
 from barometer.tracking import artifact_root, tracking_uri
 from ingestion.command import recording, track_recorded
 from ingestion.rss import RssSource
@@ -66,10 +65,13 @@ def processes(settings: Settings, *, replay: bool) -> list[Process]:
     listed = [
         Process("service", bento_command(settings), {**shared, **bento_environment(settings)}),
         Process("scorer", [*barometer, "work", "--name", "scorer-1"], shared),
-        Process("mlflow", _mlflow_command(settings), shared, quiet=True),
         Process("prefect", _prefect_command(settings), shared, quiet=True),
         Process("flows", [sys.executable, "-m", "flows.deploy"], shared, quiet=True),
     ]
+    if not settings.mlflow_is_remote:
+        # In the environment, not on the command line: a database's URI may hold its password.
+        store = {"MLFLOW_BACKEND_STORE_URI": tracking_uri(settings)}
+        listed.append(Process("mlflow", _mlflow_command(settings), {**shared, **store}, quiet=True))
     if replay:
         listed.append(Process("replay", [*barometer, "ingest", "--source", "replay"], shared))
     if not settings.redis_url:
@@ -78,8 +80,13 @@ def processes(settings: Settings, *, replay: bool) -> list[Process]:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """What every child is told: the same parts as this process, and to phone nobody."""
-    given: Mapping[str, object] = {
+    """What every child is told: the settings of this process, and to phone nobody."""
+    given: dict[str, object] = {
+        **{
+            f"{PREFIX}{name.upper()}": " ".join(value) if isinstance(value, tuple) else value
+            for name, value in settings
+            if name in settings.model_fields_set
+        },
         "BAROMETER_STATE_DIR": settings.state,
         "BAROMETER_PORT": settings.port,
         "BAROMETER_PREFECT_PORT": settings.prefect_port,
@@ -128,11 +135,9 @@ def _is_free(port: int) -> bool:
 
 
 def _mlflow_command(settings: Settings) -> list[str]:
-    uri = tracking_uri(settings)
     script = str(Path(sys.executable).parent / "mlflow")
     return [
         sys.executable, script, "server",
-        "--backend-store-uri", uri,
         "--default-artifact-root", artifact_root(settings),
         "--host", LOOPBACK, "--port", str(settings.mlflow_port), "--workers", "1",
     ]  # fmt: skip
@@ -146,11 +151,11 @@ def _prefect_command(settings: Settings) -> list[str]:
 def _track_news(settings: Settings, title: str) -> None:
     """Track `title` in the news, unless the news cannot be reached from here."""
     engine = engine_for(database_url(settings))
-    event = Event(slug=slug_of(title), title=title, keywords=(title,), sources=("rss",))
+    event = new_event(title, sources=("rss",))
     if event.slug in {known.slug for known in tracked(engine)}:
         return
     try:
-        found = asyncio.run(RssSource.from_settings(settings).search(title, limit=100))
+        found = asyncio.run(RssSource.from_settings(settings).search(event.keywords[0], limit=100))
     except SourceError:
         print_line(
             "the news cannot be reached from here, so only recorded and posted text is shown"

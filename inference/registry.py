@@ -1,5 +1,6 @@
 """Read the MLflow registry: which version an alias names, and its files on this disk."""
 
+import contextlib
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -36,7 +37,8 @@ def version_of(client: MlflowClient, name: str, alias: str) -> str:
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise NotFoundError(
-                f"no {alias} of model {name!r} is registered: run `barometer models register`."
+                f"no {alias} of model {name!r} is registered: `barometer up` makes the starter the "
+                "champion, `barometer models --register FOLDER` adds a challenger."
             ) from error
         raise UnavailableError(
             f"the model registry does not answer ({error.error_code})."
@@ -84,24 +86,38 @@ def fetch(settings: Settings, version: str) -> Path:
     Raises:
         UnavailableError: its files cannot be read.
     """
-    folder = settings.state / "models" / f"{settings.model_name}-{version}"
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        try:
+    client = mlflow_client(settings)
+    try:
+        tags = client.get_model_version(settings.model_name, version).tags
+        # Another registry may have another version of this number: the content tells them apart.
+        mark = tags.get("digest", "unmarked")[:12]
+        folder = settings.state / "models" / f"{settings.model_name}-{version}-{mark}"
+        if folder.is_dir():
+            return folder
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
             uri = f"models:/{settings.model_name}/{version}"
             found = Path(artifacts.download_artifacts(artifact_uri=uri, dst_path=scratch))
-        except (MlflowException, OSError) as error:
-            raise UnavailableError(
-                f"files of model version {version} cannot be read: {error}"
-            ) from error
-        inner = next(found.rglob("model.onnx"), None)
-        if inner is None:
-            raise UnavailableError(f"model version {version} holds no model.onnx.")
-        shutil.copytree(inner.parent, Path(scratch) / "whole")
-        (Path(scratch) / "whole").rename(folder)
+            inner = next(found.rglob("model.onnx"), None)
+            if inner is None:
+                raise UnavailableError(f"model version {version} holds no model.onnx.")
+            shutil.copytree(inner.parent, Path(scratch) / "whole")
+            with contextlib.suppress(FileExistsError):
+                _move(Path(scratch) / "whole", folder)
+    except (MlflowException, OSError) as error:
+        reason = f"files of model version {version} cannot be read: {error}"
+        raise UnavailableError(reason) from error
     return folder
+
+
+def _move(whole: Path, folder: Path) -> None:
+    """Put a complete folder in its place; another process may have been first, with the same."""
+    try:
+        whole.rename(folder)
+    except OSError as error:
+        if folder.is_dir():
+            raise FileExistsError(str(folder)) from error
+        raise
 
 
 def load_champion(settings: Settings) -> LoadedModel:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from barometer.database import database_url, engine_for, migrate
 from barometer.errors import ConflictError, InputError, NotFoundError
-from barometer.events import Event, slug_of, track, tracked
+from barometer.events import Event, new_event, track, tracked
 from barometer.redis_server import connected
 from barometer.settings import Settings
 from barometer.stream import PostStream
@@ -29,7 +29,7 @@ def track_recorded(settings: Settings) -> list[Event]:
     migrate(url)
     events = []
     for title in recording(settings).event_titles():
-        event = Event(slug=slug_of(title), title=title, keywords=(title,), sources=("replay",))
+        event = new_event(title, sources=("replay",))
         try:
             events.append(track(engine_for(url), event))
         except ConflictError:

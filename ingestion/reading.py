@@ -6,15 +6,17 @@ import copy
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
+import stamina
 import structlog
 from sqlalchemy import Engine
 
-from barometer.errors import BarometerError, InputError, SourceError
-from barometer.events import Event, matching, tracked
+from barometer.errors import InputError, SourceError
+from barometer.events import Event, tracked, with_events
 from barometer.posts import Post
+from barometer.redis_server import REDIS_FAULTS
 from barometer.source_states import position_of, save_reading
 from barometer.stream import PostStream
-from ingestion.cleaning import clean
+from ingestion.cleaning import clean_found, clean_posted
 from ingestion.source import Source
 
 log = structlog.get_logger()
@@ -22,6 +24,7 @@ CHUNK = 50
 """Posts published together."""
 FLUSH_S = 0.25
 """Longest silence before a partial chunk is published, so that a slow live source stays live."""
+REDIS_WAIT_S = 120.0
 SAVE_EVERY_S = 5.0
 """How often the position of a reading that does not end is saved."""
 
@@ -39,9 +42,12 @@ class Reading:
 
 
 async def read_source(source: Source, event: Event, stream: PostStream, engine: Engine) -> Reading:
-    """Read `source` for `event` to its end; a fault ends the reading, never the caller.
+    """Read `source` for `event` to its end; a fault of the source is noted in the reading.
 
     The position is saved only after the stream has taken the posts that it covers.
+
+    Raises:
+        RedisError: Redis stays away for `REDIS_WAIT_S`.
     """
     reading = Reading(source.name, event.slug)
     missing = source.missing_setting()
@@ -63,8 +69,9 @@ async def read_source(source: Source, event: Event, stream: PostStream, engine: 
         async with contextlib.aclosing(_chunks(source.read(event, position))) as chunks:
             async for chunk in chunks:
                 cleaned = _accept(chunk, reading)
-                posts = [with_events(post, (event.slug,), events) for post in cleaned]
-                new = await asyncio.to_thread(stream.publish, posts)
+                about = [p.model_copy(update={"events": (event.slug, *p.events)}) for p in cleaned]
+                posts = [with_events(post, events) for post in about]
+                new = await asyncio.to_thread(_publish, stream, posts)
                 reading.accepted += sum(new)
                 reading.duplicates += len(new) - sum(new)
                 unsaved += sum(new)
@@ -78,14 +85,21 @@ async def read_source(source: Source, event: Event, stream: PostStream, engine: 
 
 
 def _accept(chunk: Sequence[Post], reading: Reading) -> list[Post]:
-    posts = []
-    for post in chunk:
-        try:
-            posts.append(clean(post.model_dump()))
-        except InputError as error:
-            reading.rejected += 1
-            log.info("post refused", source=reading.source, reason=str(error))
+    posts, refused = clean_found(chunk)
+    reading.rejected += len(refused)
+    for error in refused:
+        log.info("post refused", source=reading.source, reason=str(error))
     return posts
+
+
+def _publish(stream: PostStream, posts: Sequence[Post]) -> list[bool]:
+    """Publish, waiting a while for a Redis that is away: the posts are in nobody else's hands."""
+    for attempt in stamina.retry_context(
+        on=REDIS_FAULTS, attempts=None, timeout=REDIS_WAIT_S, wait_max=5.0
+    ):
+        with attempt:
+            return stream.publish(posts)
+    raise AssertionError("the last attempt raises")
 
 
 async def _chunks(posts: AsyncGenerator[Post, None]) -> AsyncGenerator[list[Post], None]:
@@ -120,12 +134,6 @@ async def _chunks(posts: AsyncGenerator[Post, None]) -> AsyncGenerator[list[Post
         await posts.aclose()
 
 
-def with_events(post: Post, found_for: Sequence[str], events: Sequence[Event]) -> Post:
-    """The post with the events that it was found for and those that its text mentions."""
-    slugs = dict.fromkeys([*found_for, *post.events, *matching(post.text, events)])
-    return post.model_copy(update={"events": tuple(slugs)})
-
-
 def publish_posted(
     raw_posts: Sequence[dict[str, object]], stream: PostStream, engine: Engine
 ) -> tuple[int, int, list[dict[str, object]]]:
@@ -138,8 +146,8 @@ def publish_posted(
     rejected: list[dict[str, object]] = []
     for index, raw in enumerate(raw_posts):
         try:
-            posts.append(with_events(clean(raw), (), events))
-        except BarometerError as error:
+            posts.append(with_events(clean_posted(raw), events))
+        except InputError as error:
             rejected.append({"index": index, "reason": str(error)})
     new = stream.publish(posts)
     return sum(new), len(new) - sum(new), rejected

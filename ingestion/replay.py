@@ -1,6 +1,7 @@
 """The `replay` source: a jsonl file of time-stamped posts, played again with times moved to now."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from barometer.errors import DataError
+from barometer.errors import DataError, InputError
 from barometer.events import Event, slug_of
 from barometer.posts import Post
+from ingestion.cleaning import clean
 from ingestion.source import Position
 
 HISTORY_S = 3_600.0
@@ -58,7 +60,8 @@ def load_recording(path: Path) -> Recording:
         DataError: it is missing, empty, or a line is not of the needed shape; names the line.
     """
     try:
-        raw = path.read_text(encoding="utf-8").splitlines()
+        # Only "\n" ends a line: texts may hold other separators, such as U+2028, as they are.
+        raw = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"replay file {path} cannot be read: {error}.") from error
     lines = []
@@ -66,8 +69,11 @@ def load_recording(path: Path) -> Recording:
         if not content.strip():
             continue
         try:
-            lines.append(Line.model_validate(json.loads(content)))
-        except (ValidationError, ValueError) as error:
+            line = Line.model_validate(json.loads(content))
+            clean({"source": line.source, "id": line.id, "text": line.text,
+                   "created_at": line.created_at, "location": line.location})  # fmt: skip
+            lines.append(line)
+        except (InputError, ValueError) as error:
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
             raise DataError(
                 f"replay file {path}, line {number}: {reason}; each line needs id, created_at "
@@ -78,68 +84,56 @@ def load_recording(path: Path) -> Recording:
     return Recording(path.stem, tuple(sorted(lines, key=lambda line: line.created_at)))
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """Story time mapped onto the clock: one pass lasts `lasts`, passes follow each other."""
-
-    first: datetime
-    story: timedelta
-    lasts: timedelta
-
-    def moment(self, told_at: datetime, begin: datetime) -> datetime:
-        """When a post told at `told_at` is shown, in the pass that begins at `begin`."""
-        share = (told_at - self.first) / self.story if self.story else 0.0
-        return begin + self.lasts * share
-
-
 class ReplaySource:
-    """Plays a recording for ever: some passes before now at once, then pass after pass live."""
+    """Plays a recording for ever, pass after pass by the clock.
+
+    Pass n of a recording that takes `lasts` runs from n * `lasts` to (n + 1) * `lasts` since 1970,
+    so a replay that is started again goes on with the same ids at the same moments.
+    """
 
     name = "replay"
 
     def __init__(
         self, recording: Recording, lasts: timedelta, *, passes: int | None = None
     ) -> None:
-        """`lasts` is how long one pass takes; after `passes` live ones it ends, None: never."""
+        """`lasts` is how long one pass takes; `passes` after the current one it ends."""
         self._recording = recording
+        self._lasts = lasts.total_seconds()
         self._passes = passes
         lines = recording.lines
-        self.schedule = Schedule(
-            lines[0].created_at,
-            lines[-1].created_at - lines[0].created_at,
-            lasts,
-        )
-        self._history = max(
-            1, min(int(HISTORY_S / lasts.total_seconds()), HISTORY_POSTS // len(lines))
-        )
+        self._first = lines[0].created_at
+        self._story = (lines[-1].created_at - self._first).total_seconds()
+        fitting = min(int(HISTORY_S / self._lasts), HISTORY_POSTS // len(lines))
+        self._history = max(1, fitting)
 
     def missing_setting(self) -> str | None:
         """A replay needs no setting."""
         return None
 
     def read(self, event: Event, position: Position) -> AsyncGenerator[Post, None]:
-        """Yield the event's posts as their moments come; begins anew at each call."""
+        """Yield the event's posts: those of the last passes at once, the others in their time."""
         lines = [line for line in self._recording.lines if slug_of(line.event) == event.slug]
         return self._play(lines, position)
 
     async def _play(self, lines: Sequence[Line], position: Position) -> AsyncGenerator[Post, None]:
-        now = datetime.now(UTC)
-        showing = int(now.timestamp())
-        begin = now - self.schedule.lasts * self._history
-        done = -self._history
-        while self._passes is None or done < self._passes:
+        current = int(datetime.now(UTC).timestamp() // self._lasts)
+        for showing in itertools.count(current - self._history):
+            if self._passes is not None and showing > current + self._passes:
+                return
             for line in lines:
-                moment = self.schedule.moment(line.created_at, begin)
+                moment = self._moment(line, showing)
                 wait = (moment - datetime.now(UTC)).total_seconds()
                 if wait > 0:
                     await asyncio.sleep(wait)
                 yield _post(line, moment, showing)
-            begin += self.schedule.lasts
-            showing += 1
-            done += 1
-            position["passes"] = done
-            # A recording without posts for this event must not spin.
-            await asyncio.sleep(0 if lines else 1)
+            position["showing"] = showing
+            if not lines:  # a recording without posts for this event must not spin
+                await asyncio.sleep(self._lasts)
+
+    def _moment(self, line: Line, showing: int) -> datetime:
+        told = (line.created_at - self._first).total_seconds()
+        share = told / self._story if self._story else 0.0
+        return datetime.fromtimestamp((showing + share) * self._lasts, UTC)
 
 
 def _post(line: Line, moment: datetime, showing: int) -> Post:
@@ -152,4 +146,5 @@ def _post(line: Line, moment: datetime, showing: int) -> Post:
         location=line.location,
         metadata={**extra, "told_at": line.created_at.isoformat(), "replay": True},
         showing=showing,
+        told_at=line.created_at,
     )

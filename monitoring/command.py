@@ -42,7 +42,7 @@ def report_now(settings: Settings) -> dict[str, Any]:
     champion = version_of(mlflow_client(settings), settings.model_name, CHAMPION)
     reference = validation_reference(fetch(settings, champion))
     now = datetime.now(UTC)
-    name = now.strftime("drift-%Y%m%d-%H%M%S")
+    name = now.strftime("drift-%Y%m%d-%H%M%S-%f")
     page = report_folder(settings) / f"{name}.html"
     drift = compare(window.table, reference, page)
     row = DriftReportRow(
@@ -65,9 +65,10 @@ def report_now(settings: Settings) -> dict[str, Any]:
         "columns": drift.columns,
         "url": f"/drift/{name}",
     }
+    # MLflow first: when it is away nothing was listed, and the next try makes no second report.
+    _log_to_mlflow(settings, summary, [str(page), str(page.with_suffix(".json"))])
     with Session(writing(engine)) as session, session.begin():
         session.add(row)
-    _log_to_mlflow(settings, summary, [str(page), str(page.with_suffix(".json"))])
     _drop_old(settings, engine)
     return summary
 

@@ -12,12 +12,11 @@ import structlog
 from redis.exceptions import RedisError
 
 from barometer.errors import SourceError
-from barometer.events import tracked
+from barometer.events import tracked, with_events
 from barometer.labels import EMOTIONS, SENTIMENTS
 from barometer.posts import Post
 from barometer.search import posts_mentioning
-from ingestion.cleaning import clean
-from ingestion.reading import with_events
+from ingestion.cleaning import clean_found
 from ingestion.source import SearchableSource
 from serving.judge import judge
 from serving.parts import Parts
@@ -116,8 +115,9 @@ class Analyst:
             elif isinstance(result, BaseException):
                 raise result
             else:
-                found += [clean(post.model_dump()) for post in result]
-                lines.append({"source": source.name, "posts": len(result), "error": None})
+                passed, _ = clean_found(result)
+                found += passed
+                lines.append({"source": source.name, "posts": len(passed), "error": None})
         for source in self._sources:
             if source not in asked:
                 reason = "did not answer a moment ago; asked again within a minute"
@@ -128,7 +128,7 @@ class Analyst:
         """Hand found posts to the stream, so that they are stored like any other."""
         events = tracked(self._parts.engine)
         try:
-            self._parts.stream.publish([with_events(post, (), events) for post in posts])
+            self._parts.stream.publish([with_events(post, events) for post in posts])
         except RedisError as error:
             log.warning("found posts are not kept", posts=len(posts), reason=type(error).__name__)
 
@@ -144,8 +144,12 @@ class Analyst:
         return (orjson.loads(found) if found else None), True
 
     def _write(self, key: str, answer: dict[str, Any]) -> bool:
+        # An answer that a source is missing from is asked anew once that source may be.
+        whole = all(line["error"] is None for line in answer["searched"])
+        ttl = self._parts.settings.cache_ttl_s
         try:
-            self._parts.redis.set(key, orjson.dumps(answer), ex=self._parts.settings.cache_ttl_s)
+            seconds = ttl if whole else min(ttl, int(ASK_AGAIN_S))
+            self._parts.redis.set(key, orjson.dumps(answer), ex=seconds)
         except RedisError:
             return False
         return True

@@ -7,7 +7,7 @@ from redis import Redis
 from sqlalchemy import Engine
 
 from barometer.database import database_url, engine_for, migrate
-from barometer.errors import NotFoundError, UnavailableError
+from barometer.errors import ModelError, NotFoundError, UnavailableError
 from barometer.redis_server import connect, redis_url
 from barometer.settings import REPOSITORY, Settings
 from barometer.stream import PostStream
@@ -50,7 +50,7 @@ def champion_or_starter(settings: Settings) -> tuple[LoadedModel, str]:
     """The champion; the bundled starter and the reason while the registry has or gives none."""
     try:
         return load_champion(settings), ""
-    except (NotFoundError, UnavailableError) as error:
+    except (ModelError, NotFoundError, UnavailableError) as error:
         log.warning("serving the starter model", reason=str(error))
         classifier = Classifier(open_model_folder(STARTER), settings.session_threads)
         return LoadedModel("starter", classifier), str(error)

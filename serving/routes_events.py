@@ -3,15 +3,23 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime
+from fastapi import APIRouter, Path, Query, Response
 from starlette.concurrency import run_in_threadpool
 
 from barometer.errors import InputError
-from barometer.events import Event, event_row, slug_of, track, tracked, untrack
+from barometer.events import (
+    EVERY_EVENT,
+    Event,
+    event_row,
+    new_event,
+    track,
+    tracked_rows,
+    untrack,
+)
 from barometer.labels import EMOTIONS, SENTIMENTS
 from barometer.search import events_of_posts, link_stored, newest_posts
 from barometer.store import EVERY_POST
+from barometer.tables import EventRow
 from barometer.trends import totals, trend
 from ingestion.catalog import sources
 from ingestion.reading import publish_posted
@@ -21,8 +29,7 @@ from serving.post_json import row_json
 from serving.routes_mood import WithParts
 
 router = APIRouter(tags=["events"])
-ALL = "all"
-"""The slug that stands for every post."""
+Slug = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$", description="`all`: every post")]
 MOST_POINTS = 1_500
 
 
@@ -39,15 +46,10 @@ async def ingest(body: Ingest, parts: WithParts) -> dict[str, Any]:
 @router.get("/events")
 def list_events(parts: WithParts) -> dict[str, Any]:
     """Tracked events with their posts of the last 24 hours."""
-    rows = {event.slug: event_row(parts.engine, event.slug).id for event in tracked(parts.engine)}
+    rows = tracked_rows(parts.engine)
     day = datetime.now(UTC) - timedelta(days=1)
-    counts = totals(parts.engine, list(rows.values()), day)
-    return {
-        "events": [
-            _event_json(event) | {"posts": counts[rows[event.slug]]}
-            for event in tracked(parts.engine)
-        ]
-    }
+    counts = totals(parts.engine, [row.id for row in rows], day)
+    return {"events": [_event_json(row) | {"posts": counts[row.id]} for row in rows]}
 
 
 @router.post("/events", status_code=201)
@@ -57,32 +59,23 @@ def track_event(body: NewEvent, parts: WithParts) -> dict[str, Any]:
     for name in body.sources:
         if name not in known:
             raise InputError(f"sources: {name!r} is unknown; known: {', '.join(known)}.", "sources")
-    slug = body.slug or slug_of(body.title)
-    if slug == ALL:
-        raise InputError(f"slug: {ALL!r} is reserved for every post; choose another.", "slug")
-    event = Event(
-        slug=slug,
-        title=body.title,
-        keywords=tuple(body.keywords or [body.title[:100]]),
-        sources=tuple(body.sources),
-    )
-    track(parts.engine, event)
+    event = track(parts.engine, new_event(body.title, body.keywords, body.sources, body.slug))
     row = event_row(parts.engine, event.slug)
     linked = link_stored(parts.engine, row.id, event.keywords)
-    return _event_json(event) | {"posts": linked}
+    return _event_json(row) | {"posts": linked}
 
 
 @router.get("/events/{slug}")
-def one_event(slug: str, parts: WithParts) -> dict[str, Any]:
+def one_event(slug: Slug, parts: WithParts) -> dict[str, Any]:
     """One tracked event."""
     row = event_row(parts.engine, slug)
     day = datetime.now(UTC) - timedelta(days=1)
     count = totals(parts.engine, [row.id], day)[row.id]
-    return _event_json(Event.model_validate(row)) | {"posts": count}
+    return _event_json(row) | {"posts": count}
 
 
 @router.delete("/events/{slug}", status_code=204)
-def forget_event(slug: str, parts: WithParts) -> Response:
+def forget_event(slug: Slug, parts: WithParts) -> Response:
     """Stop tracking an event; its posts stay."""
     untrack(parts.engine, slug)
     return Response(status_code=204)
@@ -90,7 +83,7 @@ def forget_event(slug: str, parts: WithParts) -> Response:
 
 @router.get("/events/{slug}/trends")
 def trends(
-    slug: str,
+    slug: Slug,
     parts: WithParts,
     minutes: Annotated[int, Query(ge=1, le=14 * 24 * 60)] = 60,
     step_s: Annotated[int, Query(ge=60, le=24 * 3600)] = 60,
@@ -123,22 +116,41 @@ def trends(
 
 @router.get("/events/{slug}/posts")
 def event_posts(
-    slug: str,
+    slug: Slug,
     parts: WithParts,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    before: AwareDatetime | None = None,
+    before: Annotated[
+        str | None, Query(max_length=100, description="a time, or `next` of the page before")
+    ] = None,
     emotion: Literal["sadness", "joy", "love", "anger", "fear", "surprise"] | None = None,
 ) -> dict[str, Any]:
-    """The newest posts, newest first; `before` pages on."""
-    event_id = None if slug == ALL else event_row(parts.engine, slug).id
-    rows = newest_posts(parts.engine, limit, event_id=event_id, before=before, emotion=emotion)
+    """The newest posts, newest first; `before` takes the last page's `next`, or a time."""
+    event_id = None if slug == EVERY_EVENT else event_row(parts.engine, slug).id
+    after = _cursor(before) if before else None
+    rows = newest_posts(parts.engine, limit, event_id=event_id, before=after, emotion=emotion)
     slugs = events_of_posts(parts.engine, [row.id for row in rows])
-    return {"posts": [row_json(row, slugs.get(row.id, [])) for row in rows]}
+    last = rows[-1] if len(rows) == limit else None
+    return {
+        "posts": [row_json(row, slugs.get(row.id, [])) for row in rows],
+        "next": f"{last.created_at.isoformat()}~{last.id}" if last else None,
+    }
+
+
+def _cursor(text: str) -> tuple[datetime, int]:
+    """A page's end: time and id, since many posts may share a second; id 0 for a bare time."""
+    moment, _, number = text.replace(" ", "+").partition("~")
+    try:
+        parsed = datetime.fromisoformat(moment)
+        return parsed.astimezone(UTC), int(number or 0)
+    except (ValueError, OverflowError) as error:
+        raise InputError(
+            "before: must be an ISO 8601 time, or `next` of the page before.", "before"
+        ) from error
 
 
 def _event_id(parts: Parts, slug: str) -> int:
-    return EVERY_POST if slug == ALL else event_row(parts.engine, slug).id
+    return EVERY_POST if slug == EVERY_EVENT else event_row(parts.engine, slug).id
 
 
-def _event_json(event: Event) -> dict[str, Any]:
-    return event.model_dump(mode="json")
+def _event_json(row: EventRow) -> dict[str, Any]:
+    return Event.model_validate(row).model_dump(mode="json")

@@ -1,9 +1,9 @@
 """Routes about the system: its parts, its sources, its drift reports, and the live WebSocket."""
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, Path, WebSocket, WebSocketDisconnect
 from fastapi.responses import FileResponse
 from redis.exceptions import RedisError
 from sqlalchemy import text
@@ -19,6 +19,7 @@ from serving.routes_mood import WithParts
 from serving.scorer import HEARTBEAT
 
 router = APIRouter(tags=["system"])
+ReportName = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$")]
 
 
 @router.get("/status")
@@ -70,7 +71,7 @@ def drift(parts: WithParts) -> dict[str, Any]:
 
 
 @router.get("/drift/{name}", response_class=FileResponse)
-def drift_page(name: str, parts: WithParts) -> FileResponse:
+def drift_page(name: ReportName, parts: WithParts) -> FileResponse:
     """One report as Evidently's page."""
     return FileResponse(report_file(parts.settings, parts.engine, name), media_type="text/html")
 

@@ -8,13 +8,15 @@ from collections.abc import Sequence
 
 import structlog
 from redis import Redis
+from redis.exceptions import RedisError
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from barometer.events import tracked, with_events
 from barometer.live import announce, count_scored
 from barometer.posts import Judgement, Post
 from barometer.redis_server import REDIS_FAULTS
-from barometer.store import store
+from barometer.store import Stored, store
 from barometer.stream import Entry, PostStream
 from inference.registry import LoadedModel
 from serving.judge import judge
@@ -22,6 +24,7 @@ from serving.post_json import scored_message
 
 log = structlog.get_logger()
 MOST_DELIVERIES = 5
+HOPELESS_DELIVERIES = 20
 CLAIM_IDLE_MS = 60_000
 """A scorer that has not acknowledged for so long is taken for dead."""
 KEEP_MS = 7 * 24 * 3_600_000
@@ -62,7 +65,7 @@ class Scorer:
                 self.work(self._stream.read(self._name, self._batch, block_ms=1_000))
                 self._redis.set(HEARTBEAT, self._model.version, ex=HEARTBEAT_TTL_S)
                 wait = 0.5
-            except (*REDIS_FAULTS, OperationalError) as error:
+            except (*REDIS_FAULTS, DBAPIError) as error:
                 log.warning(
                     "waiting for a part to come back", part=type(error).__name__, wait_s=wait
                 )
@@ -70,7 +73,11 @@ class Scorer:
                 wait, tidied = min(wait * 2, 15.0), 0.0
 
     def work(self, entries: Sequence[Entry]) -> None:
-        """Store these entries and acknowledge them; those that cannot be stored are buried."""
+        """Store these entries and acknowledge them; those that cannot be stored are buried.
+
+        Raises:
+            RedisError, DBAPIError: a part is away; what is not acknowledged comes again.
+        """
         readable = [entry for entry in entries if entry.post is not None]
         for entry in entries:
             if entry.post is None:
@@ -78,40 +85,41 @@ class Scorer:
         if not readable:
             return
         try:
-            self._store(readable)
-        except OperationalError:
-            raise  # the database is away: nothing is acknowledged, all of it comes again
-        except Exception as error:  # noqa: BLE001 - whatever it is, its post must not stop the rest
+            judged, stored = self._judge_and_store(readable)
+        except Exception as error:
+            if is_outage(error):
+                raise  # nothing is acknowledged, all of it comes again
             if len(readable) == 1:
-                self._stream.bury(readable[0], f"{type(error).__name__}: {error}")
+                self._stream.bury(readable[0], reason_of(error))
                 log.warning("post buried", entry=readable[0].id, reason=type(error).__name__)
                 return
             # One poison post must not take its batch along: halve until it stands alone.
             middle = len(readable) // 2
             self.work(readable[:middle])
             self.work(readable[middle:])
-
-    def _store(self, entries: Sequence[Entry]) -> None:
-        posts = [entry.post for entry in entries if entry.post is not None]
-        judgements = judge(self._model, [post.text for post in posts])
-        judged = list(zip(posts, judgements, strict=True))
-        try:
-            stored = store(self._engine, judged)
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise OperationalError(
-                    error.statement, error.params, error.orig or error
-                ) from error
-            raise
+            return
         self.stored += len(stored.new_posts)
-        count_scored(self._redis, len(stored.new_posts))
         self._tell([pair for pair in judged if (pair[0].source, pair[0].id) in stored.new_posts])
-        self._stream.acknowledge([entry.id for entry in entries])
+        self._stream.acknowledge([entry.id for entry in readable])
+
+    def _judge_and_store(
+        self, entries: Sequence[Entry]
+    ) -> tuple[list[tuple[Post, Judgement]], Stored]:
+        # An event may have come up while the posts were under way: match them once more.
+        events = tracked(self._engine)
+        posts = [with_events(entry.post, events) for entry in entries if entry.post is not None]
+        judged = list(zip(posts, judge(self._model, [p.text for p in posts]), strict=True))
+        return judged, store(self._engine, judged)
 
     def _tell(self, judged: Sequence[tuple[Post, Judgement]]) -> None:
+        """Show the newest to live clients; what they miss is stored all the same."""
         newest = sorted(judged, key=lambda pair: pair[0].created_at)[-LIVE_A_BATCH:]
-        for post, judgement in newest:
-            announce(self._redis, scored_message(post, judgement))
+        try:
+            count_scored(self._redis, len(judged))
+            for post, judgement in newest:
+                announce(self._redis, scored_message(post, judgement))
+        except REDIS_FAULTS as error:
+            log.warning("live clients were not told", posts=len(newest), part=type(error).__name__)
 
     def _drain(self, stop: threading.Event) -> None:
         """First what this worker held when it stopped."""
@@ -122,11 +130,31 @@ class Scorer:
             self.work(pending)
 
     def _tidy(self) -> None:
-        """Take over what dead workers held, bury what was tried too often, trim what is old."""
+        """Take over what dead workers held, and trim what is old.
+
+        What was delivered too often may have taken its worker down: it is tried alone, and buried
+        untried once even that has failed again and again.
+        """
         claimed = self._stream.claim(self._name, CLAIM_IDLE_MS, self._batch)
         counts = self._stream.deliveries([entry.id for entry in claimed])
-        for entry in claimed:
-            if counts.get(entry.id, 1) > MOST_DELIVERIES:
-                self._stream.bury(entry, f"delivered {counts[entry.id]} times without being stored")
         self.work([e for e in claimed if counts.get(e.id, 1) <= MOST_DELIVERIES])
+        for entry in claimed:
+            count = counts.get(entry.id, 1)
+            if count > HOPELESS_DELIVERIES:
+                self._stream.bury(entry, f"delivered {count} times without being stored")
+            elif count > MOST_DELIVERIES:
+                self.work([entry])
         self._stream.trim(KEEP_MS, int(time.time() * 1000))
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether a part is away or unusable as a whole, rather than one post unusable."""
+    if isinstance(error, DBAPIError):
+        return not isinstance(error, DataError | IntegrityError)
+    return isinstance(error, RedisError)
+
+
+def reason_of(error: Exception) -> str:
+    """Why a post was buried, in one line without the statement or the post's text."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return f"{type(error).__name__}: {str(cause).splitlines()[0] if str(cause) else cause!r}"

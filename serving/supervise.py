@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from circus import get_arbiter
+from circus.sighandler import SysHandler
 
 from barometer.errors import ConflictError
 
@@ -44,13 +45,14 @@ class Labelled:
         self._label = f"\x1b[{colour}m{label}\x1b[0m" if sys.stdout.isatty() else label
         self._quiet = process.quiet
         self._log = (logs / f"{process.name}.log").open("ab", buffering=0)
-        self._rest = b""
+        self._rest = {"stdout": b"", "stderr": b""}
 
     def __call__(self, data: Mapping[str, Any]) -> None:
         """Take a piece of output as circus hands it on."""
         piece: bytes = data["data"] if isinstance(data["data"], bytes) else data["data"].encode()
         self._log.write(piece)
-        *lines, self._rest = (self._rest + piece).split(b"\n")
+        *lines, rest = (self._rest[data["name"]] + piece).split(b"\n")
+        self._rest[data["name"]] = rest
         with self._terminal:
             for line in lines:
                 text = line.decode(errors="replace")
@@ -84,10 +86,12 @@ def lock(state: Path) -> IO[str]:
 
 
 def supervise(processes: Sequence[Process], logs: Path) -> None:
-    """Run the processes until SIGINT or SIGTERM; each runs in a session of its own.
+    """Run the processes until SIGINT, SIGTERM or SIGHUP; each runs in a session of its own.
 
-    The last one started is the first one stopped, so that what others need goes last.
+    They are stopped together: what a scorer could not acknowledge to a Redis that went first comes
+    to it again at the next start.
     """
+    SysHandler.handle_hup = SysHandler.handle_term  # a closed terminal ends it; no reload
     logs.mkdir(parents=True, exist_ok=True)
     width = max(len(process.name) for process in processes)
     with tempfile.TemporaryDirectory(prefix="barometer-") as private:

@@ -86,7 +86,7 @@ def model(classifier: Classifier) -> LoadedModel:
     return LoadedModel("7", classifier)
 
 
-def post(number: int = 1, text: str = "the vote made me so happy", **fields: object) -> Post:
+def post(number: object = 1, text: str = "the vote made me so happy", **fields: object) -> Post:
     return Post(
         **{
             "source": "test",

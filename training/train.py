@@ -1,7 +1,6 @@
 """`barometer train` and `barometer export`: from rows and an encoder to a measured model folder."""
 
 import json
-import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -11,9 +10,9 @@ from typing import Any
 
 import torch
 
-from barometer.errors import ModelError
+from barometer.errors import InputError, ModelError
 from inference.classifier import Classifier
-from inference.model_folder import open_model_folder
+from inference.model_folder import FILES, open_model_folder
 from training.data import SPLITS, TaskData, load_task
 from training.evaluate import evaluate_splits, write_metrics, write_reference
 from training.export import export
@@ -56,10 +55,15 @@ def train(
         The content of `metrics.json`.
     """
     started = time.monotonic()
+    check_target(target)
     data = origin.load()
     best = finetune(origin.base_model, data, recipe, checkpoint, progress, on_epoch)
     notes = {
         "base_model": Path(origin.base_model).name,
+        "data": {
+            "emotion": Path(origin.emotion_data).name,
+            "sentiment": Path(origin.sentiment_data).name,
+        },
         "recipe": recipe.model_dump(),
         "best_epoch": best.number,
         "train_rows": {task: len(rows.train) for task, rows in data.items()},
@@ -78,7 +82,9 @@ def package(checkpoint: Path, data: dict[str, TaskData], target: Path) -> dict[s
 
     Raises:
         ModelError: `checkpoint` holds no fine-tuned model.
+        InputError: `target` is something else than a model folder.
     """
+    check_target(target)
     if not (checkpoint / NOTES).is_file():
         raise ModelError(f"{checkpoint} lacks {NOTES}: give a checkpoint that `train` has written.")
     notes: dict[str, Any] = json.loads((checkpoint / NOTES).read_text())
@@ -91,8 +97,20 @@ def package(checkpoint: Path, data: dict[str, TaskData], target: Path) -> dict[s
         figures = evaluate_splits(classifier, data, SPLITS[1:])
         written = write_metrics(folder, figures, notes)
         write_reference(classifier, data)
-        write_card(folder, target.name, notes["base_model"], figures)
+        write_card(folder, target.name, notes, figures)
         if target.exists():
-            shutil.rmtree(target)
+            target.rename(Path(scratch) / "replaced")
         folder.rename(target)
     return written
+
+
+def check_target(target: Path) -> None:
+    """Refuse to replace anything but a model folder: it would be gone, after an hour's work.
+
+    Raises:
+        InputError: `target` is something else.
+    """
+    if not target.name or target.name == "..":
+        raise InputError(f"target: {target} is no name for a new folder.", "target")
+    if target.exists() and not all((target / name).is_file() for name in FILES):
+        raise InputError(f"target: {target} exists and is no model folder; name another.", "target")

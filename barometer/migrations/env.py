@@ -2,10 +2,15 @@
 
 from alembic import context
 
-from barometer.database import engine_for
+from barometer.database import engine_for, writing
 from barometer.tables import Base
 
-with engine_for(context.config.attributes["url"]).begin() as connection:
+LOCK = 0x6261726F
+"""Any number that no other program locks by: several processes may start on an empty database."""
+
+with writing(engine_for(context.config.attributes["url"])).begin() as connection:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,

@@ -42,7 +42,12 @@ def test_help_lists_the_commands_and_gives_examples(tmp_path: Path) -> None:
         (("drift",), {"BAROMETER_DATABASE_URL": "postgresql://127.0.0.1:9/x"}, 69, "database"),
         (("drift",), {"BAROMETER_DATABASE_URL": "nonsense"}, 78, "BAROMETER_DATABASE_URL"),
         (("drift",), {}, 65, "BAROMETER_DRIFT_MIN_POSTS"),
-        (("track", "!!!"), {}, 64, "title"),
+        (("track", " "), {}, 64, "title"),
+        (("track", "All"), {}, 64, "reserved"),
+        (("work",), {"BAROMETER_REDIS_URL": "localhost:6379"}, 78, "BAROMETER_REDIS_URL"),
+        (("drift",), {"BAROMETER_DATABASE_URL": "mysql://x/y"}, 78, "BAROMETER_DATABASE_URL"),
+        (("drift",), {"BAROMETER_STATE_DIR": "/dev/null/x"}, 78, "BAROMETER_STATE_DIR"),
+        (("train", "."), {}, 64, "target"),
         (("track", "x", "--keyword", "y" * 101), {}, 64, "keywords"),
     ],
 )

@@ -91,9 +91,38 @@ def test_feed_is_newest_first_and_pages(engine: Engine) -> None:
     store(engine, judged)
     first = newest_posts(engine, 2)
     assert [row.external_id for row in first] == ["4", "3"]
-    rest = newest_posts(engine, 10, before=first[-1].created_at)
+    rest = newest_posts(engine, 10, before=(first[-1].created_at, first[-1].id))
     assert [row.external_id for row in rest] == ["2", "1", "0"]
     assert newest_posts(engine, 10, emotion="fear") == []
+
+
+def test_posts_of_one_second_are_paged_without_a_gap(engine: Engine, vote: int) -> None:
+    store(engine, [(post(n, f"vote {n}", events=("vote",)), judgement()) for n in range(5)])
+    for event_id in (None, vote):
+        seen: list[str] = []
+        before = None
+        while page := newest_posts(engine, 2, event_id=event_id, before=before):
+            seen += [row.external_id for row in page]
+            before = (page[-1].created_at, page[-1].id)
+        assert sorted(seen) == ["0", "1", "2", "3", "4"]
+
+
+def test_search_knows_the_case_of_every_alphabet(engine: Engine) -> None:
+    store(engine, [(post(1, "servus österreich"), judgement())])
+    assert len(posts_mentioning(engine, "Österreich", 10)) == 1
+
+
+def test_event_deleted_while_posts_are_stored_leaves_no_rollup(engine: Engine) -> None:
+    for turn in range(10):
+        track(engine, Event(slug="gone", title="Gone", keywords=("gone",)))
+        event_id = event_row(engine, "gone").id
+        batch = [(post(f"{turn}-{n}", f"t {n}", events=("gone",)), judgement()) for n in range(40)]
+        writer = threading.Thread(target=store, args=(engine, batch))
+        writer.start()
+        untrack(engine, "gone")
+        writer.join()
+        assert count(engine, event_id) == 0
+    assert rows(engine) == 400
 
 
 def test_search_finds_words_not_parts_and_takes_wildcards_as_text(engine: Engine) -> None:

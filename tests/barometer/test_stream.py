@@ -71,6 +71,24 @@ def test_same_text_repeats_only_within_event_and_hour(redis: Redis) -> None:
     assert stream.publish([post(5, first.text, events=("a",), showing=1)]) == [True]
 
 
+def test_posts_that_differ_in_mood_or_have_no_event_do_not_repeat_each_other(redis: Redis) -> None:
+    stream = PostStream(redis)
+    assert stream.publish([post(1, "the vote 😀", events=("a",))]) == [True]
+    assert stream.publish([post(2, "the vote 😡", events=("a",))]) == [True]
+    assert stream.publish([post(3, "🎉"), post(3, "🎉", source="other")]) == [True, True]
+    assert stream.publish([post(4, "good morning"), post(5, "good morning")]) == [True, True]
+
+
+def test_replayed_text_repeats_within_the_hour_of_its_story(redis: Redis) -> None:
+    stream = PostStream(redis)
+    told = post().created_at
+    assert stream.publish([post(1, "late again", events=("a",), told_at=told)]) == [True]
+    soon = told + timedelta(minutes=5)
+    assert stream.publish([post(2, "late again", events=("a",), told_at=soon)]) == [False]
+    later = told + timedelta(days=1)
+    assert stream.publish([post(3, "late again", events=("a",), told_at=later)]) == [True]
+
+
 def test_known_post_is_new_for_another_event(redis: Redis) -> None:
     stream = PostStream(redis)
     stream.publish([post(1, events=("a",))])

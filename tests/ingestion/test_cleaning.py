@@ -2,7 +2,7 @@ import pytest
 
 from barometer.errors import InputError
 from barometer.posts import MAX_TEXT
-from ingestion.cleaning import clean
+from ingestion.cleaning import clean, clean_posted
 
 GOOD = {
     "source": "form",
@@ -10,6 +10,15 @@ GOOD = {
     "text": "a good day",
     "created_at": "2026-03-14T12:00:00+02:00",
 }
+
+NESTED: dict = {}
+for _ in range(300):
+    NESTED = {"k": NESTED}
+
+
+def test_programs_cannot_set_what_barometer_derives() -> None:
+    post = clean_posted(GOOD | {"events": ["vote"], "showing": 9, "url": "javascript:x"})
+    assert (post.events, post.showing, post.url) == ((), 0, None)
 
 
 def test_text_is_kept_as_it_came_and_time_becomes_utc() -> None:
@@ -34,7 +43,14 @@ def test_text_is_kept_as_it_came_and_time_becomes_utc() -> None:
         ({"id": "a\x07b"}, "id"),
         ({"created_at": "yesterday"}, "created_at"),
         ({"created_at": "2026-03-14T12:00:00"}, "created_at"),
+        ({"created_at": "0001-01-01T00:00:00+10:00"}, "created_at"),
+        ({"created_at": "9999-12-31T23:59:00-10:00"}, "created_at"),
+        ({"created_at": "2999-01-01T00:00:00Z"}, "created_at"),
         ({"metadata": {"k": "v" * 5000}}, "metadata"),
+        ({"metadata": {"k": "\ud83d"}}, "metadata"),
+        ({"metadata": {"k": "\x00"}}, "metadata"),
+        ({"metadata": NESTED}, "metadata"),
+        ({"metadata": [1]}, "metadata"),
         ({"author": "\x1b[2Jsam"}, "author"),
     ],
 )

@@ -103,8 +103,13 @@ def test_event_from_tracking_to_forgetting(machine: Machine) -> None:
     assert sum(trend["emotions"].values()) == sum(trend["sentiments"].values()) == trend["posts"]
     feed = machine.get("/events/night-bus-b/posts?limit=5")["posts"]
     assert all("night bus" in post["text"].lower() for post in feed)
-    older = machine.http.get("/events/night-bus-b/posts", params={"before": feed[0]["created_at"]})
-    assert feed[0]["id"] not in [post["id"] for post in older.json()["posts"]]
+    first = machine.get("/events/night-bus-b/posts?limit=5")
+    params = {"before": first["next"], "limit": 5}
+    older = machine.http.get("/events/night-bus-b/posts", params=params).json()["posts"]
+    assert not {post["id"] for post in first["posts"]} & {post["id"] for post in older}
+    by_time = {"before": feed[0]["created_at"]}
+    rest = machine.http.get("/events/night-bus-b/posts", params=by_time).json()["posts"]
+    assert feed[0]["id"] not in [post["id"] for post in rest]
     assert machine.http.delete("/events/night-bus-b").status_code == 204
     assert machine.http.get("/events/night-bus-b").status_code == 404
 
@@ -139,7 +144,9 @@ BAD = [
     ("/ingest", {"source": "a", "posts": []}, 422, "posts"),
     ("/ingest", {"source": "a", "posts": [1]}, 422, "posts.0"),
     ("/ingest", {"source": "a", "posts": [{"id": "1"}] * 1_001}, 422, "posts"),
-    ("/events", {"title": "!!!"}, 422, "title"),
+    ("/events", {"title": "   "}, 422, "title"),
+    ("/events", {"title": "x" * 201}, 422, "title"),
+    ("/events", {"title": "x", "slug": "A B"}, 422, "slug"),
     ("/events", {"title": "All"}, 422, "slug"),
     ("/events", {"title": "x", "sources": ["fax"]}, 422, "sources"),
     ("/events", {"title": "x", "keywords": ["a"] * 21}, 422, "keywords"),
@@ -194,6 +201,9 @@ def test_endless_body_is_cut(machine: Machine) -> None:
         ("GET", "/events/none/posts", 404),
         ("DELETE", "/events/none", 404),
         ("GET", "/drift/none", 404),
+        ("GET", "/drift/a%00b", 422),
+        ("GET", "/events/a%00b", 422),
+        ("GET", "/events/A/trends", 422),
         ("GET", "/drift/..%2f..%2fbarometer.db", 404),
         ("PUT", "/predict", 405),
         ("GET", "/events/all/trends?minutes=0", 422),

@@ -1,16 +1,24 @@
+import os
+import signal
 import threading
+import time
+from pathlib import Path
 
 import pytest
 from redis import Redis
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, event, func, select, text
 from sqlalchemy.orm import Session
 
+from barometer.events import event_row, new_event, track
+from barometer.redis_server import connect
+from barometer.search import newest_posts
 from barometer.stream import PostStream
 from barometer.tables import PostRow
 from inference.registry import LoadedModel
 from serving.scorer import Scorer
 from tests.conftest import post
 from tests.machine import eventually
+from tests.servers import redis_server
 
 
 def stored_ids(engine: Engine) -> set[str]:
@@ -69,6 +77,69 @@ def test_worker_that_died_between_row_and_acknowledgement_doubles_nothing(
     with engine.connect() as connection:
         total = connection.execute(text("SELECT SUM(posts) FROM rollups")).scalar()
     assert total == 10
+
+
+def test_redis_lost_between_row_and_acknowledgement_buries_nothing(
+    engine: Engine, model: LoadedModel, tmp_path: Path
+) -> None:
+    with redis_server(tmp_path) as url:
+        redis = connect(url)
+        stream = PostStream(redis)
+        stream.ensure_group()
+        stream.publish([post(n, f"text {n}") for n in range(5)])
+        worker = scorer(redis, engine, model)
+        killed = threading.Event()
+
+        def kill_once(_connection: object) -> None:
+            if not killed.is_set():
+                killed.set()
+                pid = redis.info("server")["process_id"]
+                os.kill(pid, signal.SIGKILL)
+
+        event.listen(engine, "commit", kill_once)
+        stop = threading.Event()
+        thread = threading.Thread(target=worker.run, args=(stop,))
+        thread.start()
+        try:
+            assert killed.wait(20)
+            time.sleep(1.0)
+            with redis_server(tmp_path):
+                eventually(lambda: stream.backlog() == 0, "the backlog is not worked off", 40)
+                assert stream.dead_letters(10) == []
+        finally:
+            stop.set()
+            thread.join(20)
+            event.remove(engine, "commit", kill_once)
+    assert stored_ids(engine) == {str(n) for n in range(5)}
+
+
+def test_event_tracked_while_posts_are_under_way_gets_them(
+    redis: Redis, engine: Engine, model: LoadedModel, stream: PostStream
+) -> None:
+    stream.publish([post(n, f"the vote {n}") for n in range(10)])
+    track(engine, new_event("Vote"))
+    run_until_idle(scorer(redis, engine, model), stream)
+    assert len(newest_posts(engine, 50, event_id=event_row(engine, "vote").id)) == 10
+
+
+def test_table_that_is_gone_buries_nothing(
+    redis: Redis, engine: Engine, model: LoadedModel, stream: PostStream
+) -> None:
+    stream.publish([post(1)])
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE rollups RENAME TO away"))
+    stop = threading.Event()
+    worker = scorer(redis, engine, model)
+    thread = threading.Thread(target=worker.run, args=(stop,))
+    thread.start()
+    time.sleep(1.5)
+    assert stream.dead_letters(10) == []
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE away RENAME TO rollups"))
+    eventually(lambda: stream.backlog() == 0, "the backlog is not worked off", 30)
+    stop.set()
+    thread.join(20)
+    assert stored_ids(engine) == {"1"}
 
 
 def test_entry_that_cannot_be_read_is_buried_and_the_rest_goes_on(

@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +17,9 @@ from transformers import (
     DistilBertTokenizerFast,
 )
 
-from barometer.errors import DataError, ModelError, NotFoundError, UnavailableError
+from barometer.errors import DataError, InputError, ModelError, NotFoundError, UnavailableError
 from barometer.labels import EMOTIONS, TASKS
-from barometer.settings import Settings
+from barometer.settings import REPOSITORY, Settings
 from barometer.tracking import CHALLENGER, CHAMPION, mlflow_client
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
@@ -230,6 +232,35 @@ def test_missing_split_and_base_without_tokenizer_are_named(
             lambda _: None,
         )
     assert not (tmp_path / "t").exists()
+
+
+@pytest.mark.parametrize("name", [".", "notes"])
+def test_training_replaces_no_folder_but_a_model(tmp_path: Path, name: str) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "diary.txt").write_text("dear diary")
+    origin = Origin("base", "emotion", "sentiment")
+    with pytest.raises(InputError, match="target"):
+        train(
+            origin, Recipe(), tmp_path / "c", tmp_path / "notes" if name == "notes" else Path(name),
+            lambda *_: None, lambda _: None,
+        )  # fmt: skip
+    assert (tmp_path / "notes" / "diary.txt").exists()
+
+
+def test_local_rows_ask_nobody_outside(rows: Path) -> None:
+    spy = (
+        "import socket, sys\n"
+        "asked = []\n"
+        "socket.getaddrinfo = lambda host, *rest, **more: asked.append(host) or [][0]\n"
+        "from training.data import load_task\n"
+        "load_task('emotion', sys.argv[1])\n"
+        "print(asked)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", spy, str(rows / "emotion")],
+        cwd=REPOSITORY, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert result.stdout.splitlines()[-1] == "[]"
 
 
 def test_hub_that_cannot_be_reached_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:

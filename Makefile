@@ -6,8 +6,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
-export REPLAY
-TRACK ?= artificial intelligence
+export REPLAY TRACK
 PYTEST ?=
 # Ask each candidate: a version manager's shim may be there and answer nothing.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
@@ -22,7 +21,7 @@ help:
 	@sed -n '1,3s/^# //p' Makefile
 
 run: $(VENV)/.run
-	@BAROMETER_REPLAY="$${REPLAY:-$$BAROMETER_REPLAY}" $(BIN)/barometer up --track "$(TRACK)"
+	@BAROMETER_REPLAY="$${REPLAY:-$$BAROMETER_REPLAY}" $(BIN)/barometer up $${TRACK:+--track "$$TRACK"}
 
 test: $(VENV)/.test
 	@$(BIN)/python -m pytest $(PYTEST)

@@ -13,7 +13,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from barometer import __version__
 from barometer.console import print_error, print_json, print_line, print_table, progress
-from barometer.errors import BarometerError, InputError, SourceError, UnavailableError
+from barometer.errors import (
+    BarometerError,
+    InputError,
+    SettingsError,
+    SourceError,
+    UnavailableError,
+)
 from barometer.logs import set_up_logs
 from barometer.settings import settings
 
@@ -39,8 +45,8 @@ def up(
         bool, typer.Option(help="Replay recorded posts (BAROMETER_REPLAY, or the bundled ones).")
     ] = True,
     track: Annotated[
-        str, typer.Option(help="Track this in the news, if the news can be reached.")
-    ] = "artificial intelligence",
+        str | None, typer.Option(help="Track this in the news; empty: nothing.")
+    ] = None,
 ) -> None:
     """Start everything on this machine and show a live stream.
 
@@ -48,7 +54,7 @@ def up(
     """
     from flows.machine import start_machine
 
-    start_machine(settings(), replay=replay, track_title=track)
+    start_machine(settings(), replay=replay, topic=track)
 
 
 @app.command()
@@ -57,9 +63,13 @@ def serve() -> None:
 
     Example: BAROMETER_PORT=8080 barometer serve
     """
-    from serving.run import bento_command, bento_environment
+    from serving.run import bento_command, bento_environment, is_free
 
     config = settings()
+    if not is_free(config.port):
+        raise SettingsError(
+            f"BAROMETER_PORT={config.port} is taken by another program: choose another port."
+        )
     os.environ.update(bento_environment(config))
     command = bento_command(config)
     os.execv(command[0], command)  # noqa: S606 - our own command line, no shell

@@ -16,7 +16,7 @@ def announce(redis: Redis, message: dict[str, Any]) -> None:
 
 
 def count_scored(redis: Redis, posts: int) -> None:
-    """Add to the number of posts that were scored just now."""
+    """Add to the number of fresh posts that were scored just now."""
     key = _bucket(0)
     with redis.pipeline(transaction=False) as steps:
         steps.incrby(key, posts)

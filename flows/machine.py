@@ -1,9 +1,13 @@
 """`barometer up`: everything on this machine, from an empty folder to a live stream."""
 
 import asyncio
-import socket
+import contextlib
 import sys
+import threading
+import time
 from pathlib import Path
+
+import httpx
 
 from barometer.console import print_line, print_table
 from barometer.database import database_url, engine_for, migrate
@@ -15,15 +19,19 @@ from barometer.tracking import artifact_root, tracking_uri
 from ingestion.command import recording, track_recorded
 from ingestion.rss import RssSource
 from serving.parts import STARTER
-from serving.run import bento_command, bento_environment
+from serving.run import bento_command, bento_environment, is_free
 from serving.supervise import Process, lock, supervise
 from training.register import ensure_champion
 
 LOOPBACK = "127.0.0.1"
+READY_S = 120.0
+DEFAULT_TOPIC = "artificial intelligence"
 
 
-def start_machine(settings: Settings, *, replay: bool, track_title: str = "") -> None:
+def start_machine(settings: Settings, *, replay: bool, topic: str | None) -> None:
     """Prepare the database, the registry and the events, then supervise every process.
+
+    `topic` is tracked in the news; None: a default one, where the news can be reached.
 
     Raises:
         ConflictError: another `up` holds the state folder.
@@ -36,8 +44,7 @@ def start_machine(settings: Settings, *, replay: bool, track_title: str = "") ->
         told = recording(settings)
         events = track_recorded(settings)
         print_line(f"replaying {len(told.lines):,} posts about {len(events)} events")
-    if track_title and settings.news_search_url != "off":
-        _track_news(settings, track_title)
+    _track_topic(settings, topic)
     version = ensure_champion(settings, STARTER)
     names = [process.name for process in processes(settings, replay=replay)]
     print_table(
@@ -53,6 +60,7 @@ def start_machine(settings: Settings, *, replay: bool, track_title: str = "") ->
         ],
     )
     print_line("Ctrl-C stops all of it.")
+    threading.Thread(target=_say_when_ready, args=(settings,), daemon=True).start()
     supervise(processes(settings, replay=replay), settings.state / "logs")
     held.close()
     print_line("Barometer has stopped.")
@@ -114,24 +122,25 @@ def with_free_ports(settings: Settings) -> Settings:
     chosen: dict[str, int] = {}
     for name in ("port", "prefect_port", "mlflow_port"):
         port: int = getattr(settings, name)
-        if name in settings.model_fields_set and not _is_free(port):
+        if name in settings.model_fields_set and not is_free(port):
             raise SettingsError(
                 f"BAROMETER_{name.upper()}={port} is taken by another program: choose another port."
             )
-        while not _is_free(port) or port in chosen.values():
+        while not is_free(port) or port in chosen.values():
             port += 1
         chosen[name] = port
     return settings.model_copy(update=chosen)
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True
+def _say_when_ready(settings: Settings) -> None:
+    address = f"http://{LOOPBACK}:{settings.port}"
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline:
+        with contextlib.suppress(httpx.HTTPError):
+            if httpx.get(f"{address}/readyz", timeout=2).is_success:
+                print_line(f"Barometer is ready: open {address}")
+                return
+        time.sleep(0.3)
 
 
 def _mlflow_command(settings: Settings) -> list[str]:
@@ -148,18 +157,20 @@ def _prefect_command(settings: Settings) -> list[str]:
     return [sys.executable, "-m", "prefect", "server", "start", "--host", LOOPBACK, "--port", port]
 
 
-def _track_news(settings: Settings, title: str) -> None:
-    """Track `title` in the news, unless the news cannot be reached from here."""
+def _track_topic(settings: Settings, topic: str | None) -> None:
+    """Track what was asked for in any case, the default topic only where there is news of it."""
+    if topic == "" or (topic is None and settings.news_search_url == "off"):
+        return
     engine = engine_for(database_url(settings))
-    event = new_event(title, sources=("rss",))
+    event = new_event(topic or DEFAULT_TOPIC, sources=("rss",))
     if event.slug in {known.slug for known in tracked(engine)}:
         return
     try:
         found = asyncio.run(RssSource.from_settings(settings).search(event.keywords[0], limit=100))
     except SourceError:
-        print_line(
-            "the news cannot be reached from here, so only recorded and posted text is shown"
-        )
-        return
+        print_line("the news cannot be reached from here; replayed and posted texts are shown")
+        if topic is None:
+            return
+        found = []
     track(engine, event)
-    print_line(f"tracking {title!r} in the news: {len(found)} stories now, read every 5 minutes")
+    print_line(f"tracking {event.title!r} in the news: {len(found)} stories now")

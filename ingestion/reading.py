@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import stamina
 import structlog
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from barometer.errors import InputError, SourceError
 from barometer.events import Event, tracked, with_events
@@ -150,4 +151,10 @@ def publish_posted(
         except InputError as error:
             rejected.append({"index": index, "reason": str(error)})
     new = stream.publish(posts)
+    try:
+        save_reading(engine, "http", "", {}, posts=sum(new))
+    except (
+        SQLAlchemyError
+    ) as error:  # bookkeeping: the stream has the posts, and that is the answer
+        log.warning("posted items are not counted", reason=type(error).__name__)
     return sum(new), len(new) - sum(new), rejected

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Path, WebSocket, WebSocketDisconnect
 from fastapi.responses import FileResponse
@@ -79,6 +80,10 @@ def drift_page(name: ReportName, parts: WithParts) -> FileResponse:
 @router.websocket("/live")
 async def live(socket: WebSocket) -> None:
     """What happens, as it happens."""
+    origin = urlsplit(socket.headers.get("origin", "")).netloc
+    if origin and origin != socket.headers.get("host"):
+        await socket.close(1008, "pages of other sites may not listen")
+        return
     hub: LiveHub = socket.app.state.hub
     if hub.full:
         await socket.close(1013, "too many clients: try again later")

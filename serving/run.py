@@ -1,12 +1,24 @@
 """How BentoML is started: its command line and a quiet environment."""
 
 import os
+import socket
 import sys
 from pathlib import Path
 
 from barometer.settings import Settings
 
 TARGET = "serving.service:BarometerService"
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing listens on this port of the loopback."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def bento_command(settings: Settings) -> list[str]:

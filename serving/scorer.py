@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from redis import Redis
@@ -31,6 +32,8 @@ KEEP_MS = 7 * 24 * 3_600_000
 TIDY_EVERY_S = 30.0
 LIVE_A_BATCH = 20
 """Newest posts of a batch that live clients are shown; a backlog would flood them."""
+FRESH = timedelta(minutes=2)
+"""Older posts are somebody's history, not today's rate."""
 HEARTBEAT = "barometer:scorer:heartbeat"
 HEARTBEAT_TTL_S = 15
 
@@ -115,7 +118,8 @@ class Scorer:
         """Show the newest to live clients; what they miss is stored all the same."""
         newest = sorted(judged, key=lambda pair: pair[0].created_at)[-LIVE_A_BATCH:]
         try:
-            count_scored(self._redis, len(judged))
+            now = datetime.now(UTC)
+            count_scored(self._redis, sum(post.created_at > now - FRESH for post, _ in judged))
             for post, judgement in newest:
                 announce(self._redis, scored_message(post, judgement))
         except REDIS_FAULTS as error:

@@ -11,6 +11,7 @@ from barometer.settings import settings
 from serving.app import attach, create_app
 from serving.judge import judge
 from serving.parts import open_parts
+from serving.tether import tie_to_parent
 
 app = create_app()
 
@@ -23,6 +24,7 @@ class BarometerService:
     """REST, WebSocket and the dashboard, in one process of one worker."""
 
     def __init__(self) -> None:
+        tie_to_parent()  # to BentoML's arbiter, which may be killed and would leave the port held
         set_up_logs(settings().log_level)
         self._parts = open_parts(settings())
         attach(app, self._parts)

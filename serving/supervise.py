@@ -3,6 +3,7 @@
 Circus does the supervising: it is the supervisor that BentoML itself brings along.
 """
 
+import contextlib
 import fcntl
 import os
 import shlex
@@ -15,13 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
 from circus import get_arbiter
+from circus.exc import ConflictError as CircusConflict
 from circus.sighandler import SysHandler
 
 from barometer.errors import ConflictError
 
 COLOURS = (36, 35, 32, 33, 34, 96, 95, 92)
 GRACE_S = 10.0
+SWEEP_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -89,33 +93,82 @@ def supervise(processes: Sequence[Process], logs: Path) -> None:
     """Run the processes until SIGINT, SIGTERM or SIGHUP; each runs in a session of its own.
 
     They are stopped together: what a scorer could not acknowledge to a Redis that went first comes
-    to it again at the next start.
+    to it again at the next start. When this process is killed, the kernel stops them (`tether`).
     """
     SysHandler.handle_hup = SysHandler.handle_term  # a closed terminal ends it; no reload
     logs.mkdir(parents=True, exist_ok=True)
     width = max(len(process.name) for process in processes)
+    sessions = Sessions()
     with tempfile.TemporaryDirectory(prefix="barometer-") as private:
         arbiter = get_arbiter(
             [
-                _watcher(process, Labelled(process, width, COLOURS[i % len(COLOURS)], logs))
+                _watcher(
+                    process, Labelled(process, width, COLOURS[i % len(COLOURS)], logs), sessions
+                )
                 for i, process in enumerate(processes)
             ],
             # A TCP endpoint would let any user of the machine start commands as this one.
             controller=f"ipc://{private}/control",
             pubsub_endpoint=f"ipc://{private}/events",
             check_delay=1.0,
-            loglevel="ERROR",
+            loglevel="CRITICAL",
         )
         try:
             arbiter.start()
         finally:
-            arbiter.stop()
+            # It may be in the middle of a restart and refuse; the sweep below is what counts.
+            with contextlib.suppress(CircusConflict):
+                arbiter.stop()
+            sessions.sweep_all()
 
 
-def _watcher(process: Process, output: Labelled) -> dict[str, Any]:
+class Sessions:
+    """What each watched process leaves behind: the rest of its session, once it is dead."""
+
+    def __init__(self) -> None:
+        self._leaders: dict[str, int] = {}
+
+    def after_spawn(self, watcher: Any, pid: int, **_: Any) -> bool:
+        """Note the session of a new process (circus' `after_spawn` hook)."""
+        self._leaders[watcher.name] = pid
+        return True
+
+    def before_spawn(self, watcher: Any, **_: Any) -> bool:
+        """End what the dead one left, which may hold the port (circus' `before_spawn` hook)."""
+        leader = self._leaders.get(watcher.name)
+        if leader is not None:
+            _end(leader)
+        return True
+
+    def sweep_all(self) -> None:
+        """End what is left of every session."""
+        for leader in self._leaders.values():
+            _end(leader)
+
+
+def _end(session: int) -> None:
+    left = [process for process in psutil.process_iter() if _session_of(process.pid) == session]
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(left, timeout=SWEEP_S)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def _session_of(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except (ProcessLookupError, PermissionError):
+        return None
+
+
+def _watcher(process: Process, output: Labelled, sessions: Sessions) -> dict[str, Any]:
+    command = [sys.executable, "-m", "serving.tether", *process.command]
     return {
         "name": process.name,
-        "cmd": shlex.join(process.command),
+        "cmd": shlex.join(command),
         "env": {**os.environ, "PYTHONUNBUFFERED": "1", **process.env},
         "copy_env": True,
         "stdout_stream": {"stream": output},
@@ -126,4 +179,8 @@ def _watcher(process: Process, output: Labelled) -> dict[str, Any]:
         "max_retry": -1,
         "autostart": True,
         "priority": 0,
+        "hooks": {
+            "before_spawn": (sessions.before_spawn, False),
+            "after_spawn": (sessions.after_spawn, False),
+        },
     }

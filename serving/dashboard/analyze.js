@@ -15,12 +15,15 @@ function rowsOf(answers, names) {
   });
 }
 
+const unreached = (result) => (result.searched ?? []).filter((line) => line.error).map((line) => line.source);
+
 function summary(result) {
   const how = result.source === "cache" ? `from the cache, computed ${dayClock(new Date(result.time))}` : "computed now";
   return [
     el("p", { class: "result-head" }, el("strong", {}, `“${result.keyword}”`), ` ${plural(result.count, "post")}`),
     el("p", { class: "result-meta" }, el("span", { class: "tag" }, how), el("span", { class: "tag" }, `model ${result.model_version}`),
-      result.degraded ? el("span", { class: "tag warn" }, "degraded: a fallback answered") : null),
+      result.degraded ? el("span", { class: "tag warn" }, "degraded: a part is away") : null,
+      ...unreached(result).map((name) => el("span", { class: "tag warn" }, `${name} not reached`))),
   ];
 }
 
@@ -51,7 +54,8 @@ export function analyzeForm() {
     try {
       const result = await analyze(keyword);
       if (!result.count) {
-        say(`No posts mention “${result.keyword}”. Try a shorter or more common word.`);
+        const missing = unreached(result).map((name) => ` The source ${name} could not be asked.`).join("");
+        say(`No posts mention “${result.keyword}”. Try a shorter or more common word.${missing}`);
         return;
       }
       say("");

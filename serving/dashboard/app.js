@@ -90,6 +90,8 @@ async function loadEvents() {
 
 function showPicker() {
   showEvents({ events, total, view, onRemove: askRemoval });
+  const shown = events.filter((event) => view.slug === "all" || event.slug === view.slug);
+  byId("recording").hidden = !shown.some((event) => event.sources.includes("replay"));
   showWindows(view);
   document.title = `${titleOf(view.slug) ?? "All events"} · Barometer`;
 }

@@ -17,12 +17,10 @@ function barRow(name) {
 export function emotionBars(list) {
   const kept = new Map();
   return (rows) => {
-    // Bars are drawn against the longest: their lengths compare at a glance, the figure gives the share.
-    const longest = Math.max(0.01, ...rows.map((row) => row.share));
     const ordered = rows.map(({ name, share, note }) => {
       if (!kept.has(name)) kept.set(name, barRow(name));
       const row = kept.get(name);
-      row.fill.style.width = `${(share / longest) * 100}%`;
+      row.fill.style.width = `${share * 100}%`;
       row.share.textContent = percent(share);
       row.note.textContent = note;
       return row.root;

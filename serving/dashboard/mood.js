@@ -89,10 +89,15 @@ export function headline(trend, title, windowName) {
   const parts = [{ text: title ? `People talking${about} are ` : "People are " }];
   const close = first.share < 0.5 && first.share - second.share < 0.05;
   if (close) parts.push({ text: "most often " }, named(first), { text: " or " }, named(second));
-  else parts.push({ text: first.share >= 0.4 ? "mostly " : "most often " }, named(first));
+  else parts.push({ text: first.share > 0.5 ? "mostly " : "most often " }, named(first));
   const moved = change(trend);
-  parts.push({ text: moved ? `, and the mood is ${moved.direction}.` : "." });
-  return { parts, key: [title, first.name, close && second.name, moved?.direction].join("|") };
+  const { negative, positive } = trend.sentiments;
+  const cheerful = ["joy", "love"].includes(first.name);
+  // The leading emotion may be a minority's: say so where the sentiments lean the other way.
+  const against = cheerful ? negative > positive : ["sadness", "anger", "fear"].includes(first.name) && positive > negative;
+  if (against) parts.push({ text: `, but ${cheerful ? "negative" : "positive"} posts outnumber ${cheerful ? "positive" : "negative"} ones` });
+  parts.push({ text: moved ? `${against ? ";" : ", and"} the mood is ${moved.direction}.` : "." });
+  return { parts, key: [title, first.name, close && second.name, against, moved?.direction].join("|") };
 }
 
 const plain = (text, key) => ({ parts: [{ text }], key: `${key}|${text}` });

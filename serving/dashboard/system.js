@@ -64,8 +64,9 @@ export function showDrift(report) {
   byId("drift-body").replaceChildren(
     el("p", { class: "drift-verdict" },
       el("span", { class: "state", "data-state": report.drifted ? "drifted" : "ready" }, report.drifted ? "Drifted" : "No drift"),
-      `${moved.length} of ${plural(columns.length, "column")} moved`),
-    moved.length ? el("p", { class: "detail" }, moved.join(", ")) : "",
+      `${moved.length} of ${plural(columns.length, "feature")} moved`),
+    report.drifted ? el("p", {}, "These posts differ from the rows that the model was measured on: read its shares with care.") : "",
+    moved.length ? el("p", { class: "detail" }, moved.join(", ").replaceAll("_", " ")) : "",
     el("p", { class: "detail" }, `${plural(report.posts, "post")} against ${report.reference}, ${ago(Date.parse(report.created_at))}`),
     el("p", {}, outsideLink(report.url, "Open the report")));
 }

@@ -11,6 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from barometer.database import engine_for
+from barometer.events import tracked
 from barometer.settings import REPOSITORY
 from tests.machine import Machine, eventually, running_machine
 
@@ -71,10 +73,29 @@ def test_what_dies_is_restarted_and_ctrl_c_leaves_no_process(
         assert [process.cmdline() for process in alive] == []
         assert "│" in machine.output()
         assert "Barometer has stopped." in machine.output()
-        # BentoML's parent was killed above: its orphan holds the port for a moment, and the first
-        # new one says so at length before the second gets it. Nothing else may fall over.
-        faults = [line for line in machine.output().splitlines() if "Traceback" in line]
-        assert [line for line in faults if "service" not in line] == []
+        assert "Traceback" not in machine.output()
+        assert f"Barometer is ready: open {machine.url.rstrip('/')}" in machine.output()
+
+
+def test_killed_supervisor_takes_everything_along(tmp_path: Path, recording: Path) -> None:
+    with running_machine(tmp_path, BAROMETER_REPLAY=str(recording)) as machine:
+        family = psutil.Process(machine.process.pid).children(recursive=True)
+        assert len(family) >= 8
+        machine.process.kill()
+        _, alive = psutil.wait_procs(family, timeout=20)
+        assert [process.cmdline() for process in alive] == []
+
+
+def test_topic_that_was_asked_for_is_tracked_without_news(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "barometer", "up", "--track", "night trains", "--no-replay"]
+    env = {**os.environ, "BAROMETER_STATE_DIR": str(tmp_path), "BAROMETER_NEWS_SEARCH_URL": "off"}
+    process = subprocess.Popen(words, cwd=REPOSITORY, env=env, stdout=subprocess.DEVNULL)
+    try:
+        engine = engine_for(f"sqlite:///{tmp_path / 'barometer.db'}")
+        eventually(lambda: [e.slug for e in tracked(engine)] == ["night-trains"], "not tracked")
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(40)
 
 
 def test_taken_port_is_named(tmp_path: Path, machine: Machine) -> None:

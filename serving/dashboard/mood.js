@@ -11,6 +11,7 @@ const FEELING = { sadness: "sad", anger: "angry", fear: "afraid", surprise: "sur
 export const FEW_POSTS = 10;
 const FEW_TO_COMPARE = 5;
 const STEADY = 0.05;
+const LEANING = 0.1;
 
 const CHART_STEPS_S = [2, 3, 5, 10, 15, 20, 30, 60, 120].map((minutes) => minutes * 60);
 const FEWEST_STEPS = 12;
@@ -93,10 +94,12 @@ export function headline(trend, title, windowName) {
   const moved = change(trend);
   const { negative, positive } = trend.sentiments;
   const cheerful = ["joy", "love"].includes(first.name);
-  // The leading emotion may be a minority's: say so where the sentiments lean the other way.
-  const against = cheerful ? negative > positive : ["sadness", "anger", "fear"].includes(first.name) && positive > negative;
-  if (against) parts.push({ text: `, but ${cheerful ? "negative" : "positive"} posts outnumber ${cheerful ? "positive" : "negative"} ones` });
-  parts.push({ text: moved ? `${against ? ";" : ", and"} the mood is ${moved.direction}.` : "." });
+  const gloomy = ["sadness", "anger", "fear"].includes(first.name);
+  // The leading emotion may be a minority's: say so where the sentiments lean clearly the other way.
+  const lean = (negative - positive) / trend.posts;
+  const against = (cheerful && lean > LEANING && "negative") || (gloomy && lean < -LEANING && "positive");
+  if (against) parts.push({ text: `, yet ${against} in tone.` });
+  else parts.push({ text: moved ? `, and the mood is ${moved.direction}.` : "." });
   return { parts, key: [title, first.name, close && second.name, against, moved?.direction].join("|") };
 }
 

@@ -1,5 +1,5 @@
 """`python -m barometer`."""
 
-from barometer.cli import main
+from barometer.entry import main
 
 main()

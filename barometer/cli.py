@@ -2,25 +2,15 @@
 
 import os
 import signal
-import sys
 import threading
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
 
 from barometer import __version__
-from barometer.console import print_error, print_json, print_line, print_table, progress
-from barometer.errors import (
-    BarometerError,
-    InputError,
-    SettingsError,
-    SourceError,
-    UnavailableError,
-)
-from barometer.logs import set_up_logs
+from barometer.console import print_json, print_line, print_table, progress
+from barometer.errors import InputError, SettingsError, SourceError
 from barometer.settings import settings
 
 app = typer.Typer(
@@ -31,10 +21,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-EXTRA_OF = {
-    **dict.fromkeys(("datasets", "onnx", "optimum", "ray", "torch", "transformers"), "train"),
-    **dict.fromkeys(("evidently", "prefect"), "ops"),
-}
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
@@ -250,11 +236,11 @@ def evaluate(
     if split not in ("validation", "test"):
         raise InputError("split: must be validation or test.", "split")
     config = settings()
+    classifier = Classifier(open_model_folder(folder), config.session_threads)
     data = {
         "emotion": load_task("emotion", config.emotion_data),
         "sentiment": load_task("sentiment", config.sentiment_data),
     }
-    classifier = Classifier(open_model_folder(folder), config.session_threads)
     _show_metrics(evaluate_splits(classifier, data, (split,)), as_json=json_)
 
 
@@ -355,29 +341,3 @@ def _show_metrics(metrics: dict[str, Any], *, as_json: bool) -> None:
     ]
     columns = ("split", "task", "rows", "accuracy", "macro-F1", "calibration error")
     print_table("Measured on the INT8 file", columns, rows)
-
-
-def main() -> None:
-    """Run the command line; an error that Barometer can explain becomes one line."""
-    try:
-        set_up_logs(settings().log_level)
-        app()
-    except BarometerError as error:
-        print_error(str(error))
-        sys.exit(error.exit_code)
-    except (RedisError, SQLAlchemyError) as error:
-        part = "Redis" if isinstance(error, RedisError) else "the database"
-        cause = str(getattr(error, "orig", None) or error).splitlines()[0]
-        print_error(f"{part} failed while this command worked ({type(error).__name__}: {cause}).")
-        sys.exit(UnavailableError.exit_code)
-    except ModuleNotFoundError as error:
-        extra = EXTRA_OF.get((error.name or "").split(".")[0])
-        if extra is None:
-            raise
-        print_error(
-            f"this command needs {error.name}, which comes with the {extra!r} extra: "
-            f"pip install -c requirements.lock -e '.[{extra}]'"
-        )
-        sys.exit(UnavailableError.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)

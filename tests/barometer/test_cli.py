@@ -32,7 +32,8 @@ def test_help_lists_the_commands_and_gives_examples(tmp_path: Path) -> None:
     [
         (("sources",), {"BAROMETER_PORTT": "1"}, 78, "BAROMETER_PORTT is not a setting"),
         (("sources",), {"BAROMETER_PORT": "x"}, 78, "BAROMETER_PORT cannot be used"),
-        (("evaluate", "/nowhere"), {"BAROMETER_EMOTION_DATA": "."}, 65, "train.jsonl"),
+        (("evaluate", "/nowhere"), {}, 65, "/nowhere lacks model.onnx"),
+        (("evaluate", STARTER), {"BAROMETER_EMOTION_DATA": "."}, 65, "train.jsonl"),
         (("evaluate", STARTER, "--split", "train"), {}, 64, "validation or test"),
         (("ingest", "--source", "fax"), {}, 64, "fax"),
         (("ingest", "--event", "none"), {}, 66, "none"),

@@ -1,0 +1,44 @@
+"""Where the program begins: whatever goes wrong in a command becomes one line and an exit code."""
+
+import sys
+
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from barometer.cli import app
+from barometer.console import print_error
+from barometer.errors import BarometerError, UnavailableError
+from barometer.logs import set_up_logs
+from barometer.settings import settings
+
+EXTRA_OF = {
+    **dict.fromkeys(("datasets", "onnx", "optimum", "ray", "torch", "transformers"), "train"),
+    **dict.fromkeys(("evidently", "prefect"), "ops"),
+}
+"""Which extra brings a module that the plain install lacks."""
+
+
+def main() -> None:
+    """Run the command line; an error that Barometer can explain becomes one line."""
+    try:
+        set_up_logs(settings().log_level)
+        app()
+    except BarometerError as error:
+        print_error(str(error))
+        sys.exit(error.exit_code)
+    except (RedisError, SQLAlchemyError) as error:
+        part = "Redis" if isinstance(error, RedisError) else "the database"
+        cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+        print_error(f"{part} failed while this command worked ({type(error).__name__}: {cause}).")
+        sys.exit(UnavailableError.exit_code)
+    except ModuleNotFoundError as error:
+        extra = EXTRA_OF.get((error.name or "").split(".")[0])
+        if extra is None:
+            raise
+        print_error(
+            f"this command needs {error.name}, which comes with the {extra!r} extra: "
+            f"pip install -c requirements.lock -e '.[{extra}]'"
+        )
+        sys.exit(UnavailableError.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,5 +1,6 @@
 """Labelled rows, from the hub or a local folder: checked, and no text in two splits."""
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from barometer.labels import TASKS
 from barometer.text import fingerprint, model_input
 
 SPLITS = ("train", "validation", "test")
+RELEASE_ROWS = 1000
+"""Rows a task that are set apart for the gate."""
 
 
 @dataclass(frozen=True)
@@ -24,18 +27,29 @@ class Rows:
 
 @dataclass(frozen=True)
 class TaskData:
-    """One task's three splits; `dropped` training rows also stood in validation or test."""
+    """One task's rows: three public splits, and the release split that the gate alone reads."""
 
     task: str
     train: Rows
     validation: Rows
     test: Rows
+    release: Rows
+    """Cut from train; no model that passes the gate has learnt from it, nor been chosen by it."""
     dropped: int
+    """Training rows left out because validation, test or release hold the same text."""
 
     def class_counts(self) -> list[int]:
         """Training rows a class, in label order."""
         counts = Counter(self.train.labels)
         return [counts[label] for label in range(len(TASKS[self.task]))]
+
+    def digest(self) -> str:
+        """SHA-256 over all splits' texts and labels: the fingerprint of this data."""
+        return _digest([self.train, self.validation, self.test, self.release])
+
+    def release_digest(self) -> str:
+        """SHA-256 over the release split, by which two models know that they share it."""
+        return _digest([self.release])
 
 
 def load_task(task: str, where: str, rows: int | None = None) -> TaskData:
@@ -49,20 +63,52 @@ def load_task(task: str, where: str, rows: int | None = None) -> TaskData:
     """
     splits = {split: _checked(task, where, split) for split in SPLITS}
     held_out = {fingerprint(t) for s in ("validation", "test") for t in splits[s].texts}
-    pairs = zip(splits["train"].texts, splits["train"].labels, strict=True)
-    kept = [(text, label) for text, label in pairs if fingerprint(text) not in held_out]
-    train = Rows([text for text, _ in kept[:rows]], [label for _, label in kept[:rows]])
+    rest = _without(splits["train"], held_out)
+    release = release_split(rest, len(TASKS[task]))
+    train = _without(rest, {fingerprint(text) for text in release.texts})
+    dropped = len(splits["train"]) - len(train) - len(release)
+    train = Rows(train.texts[:rows], train.labels[:rows])
     missing = set(range(len(TASKS[task]))) - set(train.labels)
     if missing:
         names = ", ".join(TASKS[task][label] for label in sorted(missing))
         raise DataError(f"{task} data in {where}: no training row is labelled {names}.")
-    return TaskData(
-        task,
-        train,
-        splits["validation"],
-        splits["test"],
-        dropped=len(splits["train"]) - len(kept),
-    )
+    return TaskData(task, train, splits["validation"], splits["test"], release, dropped)
+
+
+def release_split(rows: Rows, classes: int) -> Rows:
+    """A fixed, stratified part of `rows`: those of each class whose texts hash lowest.
+
+    It depends on the texts alone, not on their order or on chance, so every machine cuts the same.
+    `RELEASE_ROWS` rows, or a tenth where there are few; each class has its share of them.
+    """
+    share = min(RELEASE_ROWS, len(rows) // 10) / len(rows)
+    texts: list[str] = []
+    labels: list[int] = []
+    taken: set[str] = set()
+    for label in range(classes):
+        own = [t for t, y in zip(rows.texts, rows.labels, strict=True) if y == label]
+        by_mark = {fingerprint(text): text for text in own}
+        ranked = sorted(by_mark.keys() - taken, key=lambda m: hashlib.sha256(m.encode()).digest())
+        taken.update(ranked[: round(share * len(own))])
+        chosen = [by_mark[mark] for mark in ranked[: round(share * len(own))]]
+        texts += chosen
+        labels += [label] * len(chosen)
+    return Rows(texts, labels)
+
+
+def _without(rows: Rows, marks: set[str]) -> Rows:
+    pairs = zip(rows.texts, rows.labels, strict=True)
+    kept = [(text, label) for text, label in pairs if fingerprint(text) not in marks]
+    return Rows([text for text, _ in kept], [label for _, label in kept])
+
+
+def _digest(splits: list[Rows]) -> str:
+    total = hashlib.sha256()
+    for rows in splits:
+        for text, label in sorted(zip(rows.texts, rows.labels, strict=True)):
+            total.update(f"{label}\t{text}\n".encode())
+        total.update(b"\0")
+    return total.hexdigest()
 
 
 def _checked(task: str, where: str, split: str) -> Rows:

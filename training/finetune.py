@@ -1,38 +1,24 @@
 """Fine-tune one encoder with nine logits on emotion and sentiment rows together."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from sklearn.metrics import accuracy_score, f1_score
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, get_scheduler
 
-from barometer.errors import ModelError, UnavailableError
-from barometer.labels import LABELS, TASKS, task_slice
+from barometer.labels import LABELS, task_slice
+from training.batches import Batch, encode, length_grouped
 from training.data import Rows, TaskData
-from training.losses import NO_LABEL, class_weights, joint_loss
+from training.encoder import best_device, decay_groups, has_bf16, load_pretrained
+from training.losses import class_weights, consistency_loss, joint_loss
+from training.recipe import Recipe
 
-
-class Recipe(BaseModel):
-    """Hyperparameters of one fine-tuning run; the defaults made `models/starter/`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    epochs: int = Field(5, ge=1)
-    learning_rate: float = Field(2e-4, gt=0)
-    batch_size: int = Field(32, ge=1)
-    weight_decay: float = Field(0.01, ge=0)
-    warmup: float = Field(0.06, ge=0, lt=1, description="share of the steps")
-    class_weight_power: float = Field(0.5, ge=0, le=1)
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    emotion_share: float = Field(0.5, gt=0, lt=1, description="loss factor of the emotion rows")
-    max_tokens: int = Field(128, ge=8, le=512)
-    seed: int = 7
+STATE = "state.pt"
+"""Optimizer, random state and counters of an unfinished run; tensors only, never pickled code."""
 
 
 @dataclass
@@ -45,43 +31,158 @@ class Epoch:
 
     @property
     def score(self) -> float:
-        """What the best epoch is chosen by: emotion macro-F1 and sentiment accuracy, averaged."""
-        return (self.metrics["emotion_macro_f1"] + self.metrics["sentiment_accuracy"]) / 2
+        """What the best epoch is chosen by: emotion macro-F1 and sentiment accuracy, averaged.
+
+        Emotion classes are of very unequal size, sentiment's are not.
+        """
+        chosen = ("emotion_macro_f1", "sentiment_accuracy")
+        return float(np.mean([self.metrics[name] for name in chosen if name in self.metrics]))
 
 
 Progress = Callable[[int, int, float], None]
 """Called after each step with the steps done, the steps in all and the running loss."""
 
 
-def load_pretrained(base_model: str) -> tuple[Any, Any]:
-    """The base encoder with a fresh nine-logit head, and its tokenizer.
+class Finetuning:
+    """One run: model, optimizer and position. It advances by epochs, and can be saved between."""
 
-    Raises:
-        UnavailableError: `base_model` is no folder and the hub cannot be reached.
-        ModelError: the folder lacks a configuration, weights or a fast tokenizer.
-    """
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(base_model, use_fast=True)
-        model = AutoModelForSequenceClassification.from_pretrained(
-            base_model,
-            num_labels=len(LABELS),
-            id2label=dict(enumerate(LABELS)),
-            label2id={label: index for index, label in enumerate(LABELS)},
-            attn_implementation="sdpa",
-            ignore_mismatched_sizes=True,
+    def __init__(self, base_model: str, data: dict[str, TaskData], recipe: Recipe) -> None:
+        """Load the encoder and encode the rows.
+
+        Raises:
+            UnavailableError, ModelError: as `load_pretrained`.
+        """
+        random.seed(recipe.seed)
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.data = recipe, data
+        self.device = best_device()
+        self.model, self.tokenizer = load_pretrained(base_model, recipe.dropout)
+        self.model.to(self.device)
+        words = self.model.get_input_embeddings()
+        words.weight.requires_grad_(not recipe.freeze_words)
+        self._words = words.weight
+        train = {task: splits.train for task, splits in data.items()}
+        self._rows = encode(self.tokenizer, train, recipe.max_tokens)
+        self._weights = {
+            task: class_weights(splits.class_counts(), recipe.class_weight_power).to(self.device)
+            for task, splits in data.items()
+        }
+        self._mix = {
+            "emotion": 2 * recipe.emotion_share,
+            "sentiment": 2 * (1 - recipe.emotion_share),
+        }
+        self.steps = recipe.epochs * -(-len(self._rows) // recipe.batch_size)
+        self._optimizer = torch.optim.AdamW(
+            decay_groups(self.model, recipe.weight_decay), lr=recipe.learning_rate, fused=True
         )
-    except (OSError, ValueError, TypeError) as error:  # TypeError: a folder without a tokenizer
-        if Path(base_model).exists():
-            raise ModelError(
-                f"base model {base_model} needs config.json, model.safetensors and tokenizer.json: "
-                f"{str(error).splitlines()[0]}"
-            ) from error
-        raise UnavailableError(
-            f"base model {base_model!r} is neither a folder nor reachable on the hub: set "
-            "BAROMETER_BASE_MODEL to a local folder with config.json, model.safetensors and "
-            "tokenizer.json."
-        ) from error
-    return model, tokenizer
+        self._bf16 = has_bf16(self.device)
+        self.epoch = self.step = 0
+
+    def run_epoch(self, progress: Progress) -> Epoch:
+        """One pass over the training rows, then the validation rows are measured."""
+        self.epoch += 1
+        rng = random.Random(self.recipe.seed + self.epoch)  # noqa: S311
+        running = 0.0
+        self.model.train()
+        batches = length_grouped(
+            self._rows, self.recipe.batch_size, rng, self.tokenizer, self.device
+        )
+        for seen, batch in enumerate(batches, start=1):
+            for group in self._optimizer.param_groups:
+                group["lr"] = self.recipe.learning_rate * self._rate(self.step)
+            loss = self._backward(batch)
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            self._optimizer.step()
+            self._optimizer.zero_grad(set_to_none=True)
+            self.step += 1
+            running += (loss - running) / min(seen, 100)
+            progress(self.step, self.steps, running)
+        return Epoch(self.epoch, running, self.validate())
+
+    def validate(self) -> dict[str, float]:
+        """Accuracy and macro-F1 of each task on its validation rows."""
+        metrics: dict[str, float] = {}
+        for task, splits in self.data.items():
+            truth = np.array(splits.validation.labels)
+            guess = logits_of(
+                self.model, self.tokenizer, splits.validation, self.recipe.max_tokens
+            )[:, task_slice(task)].argmax(1)
+            metrics[f"{task}_accuracy"] = float(accuracy_score(truth, guess))
+            metrics[f"{task}_macro_f1"] = float(f1_score(truth, guess, average="macro"))
+        return metrics
+
+    def save_model(self, folder: Path) -> None:
+        """Write the weights and the tokenizer, as transformers reads them."""
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    def save_state(self, folder: Path) -> None:
+        """Write everything that `load_state` needs to go on after the last whole epoch."""
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+            "epoch": self.epoch,
+            "step": self.step,
+        }
+        torch.save(state, folder / STATE)
+
+    def load_state(self, folder: Path) -> None:
+        """Go on where `save_state` stood; the recipe's own rates stay in force."""
+        state = torch.load(folder / STATE, map_location=self.device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        decays = [group["weight_decay"] for group in self._optimizer.param_groups]
+        self._optimizer.load_state_dict(state["optimizer"])
+        for group, decay in zip(self._optimizer.param_groups, decays, strict=True):
+            group["weight_decay"] = decay
+        torch.set_rng_state(state["random"].cpu())
+        self.epoch, self.step = state["epoch"], state["step"]
+
+    def _rate(self, step: int) -> float:
+        """Linear warm-up, then linear decay to zero, as a factor of the peak rate."""
+        warm = self.recipe.warmup * self.steps
+        if step < warm:
+            return step / warm
+        return max(0.0, (self.steps - step) / max(1.0, self.steps - warm))
+
+    def _backward(self, batch: Batch) -> float:
+        """Leave the batch's gradients in the parameters; the loss without extra terms."""
+        logits = self._forward(batch)
+        loss = self._loss(logits, batch)
+        total = loss
+        if self.recipe.rdrop:
+            second = self._forward(batch)
+            total = (loss + self._loss(second, batch)) / 2
+            total = total + self.recipe.rdrop * consistency_loss(logits, second, batch.labels)
+        torch.autograd.backward(total)
+        if self.recipe.adversarial:
+            self._adversarial_backward(batch)
+        return float(loss.item())
+
+    def _adversarial_backward(self, batch: Batch) -> None:
+        """FGM: add the gradients at words moved where the loss grows fastest.
+
+        Miyato et al. 2017, "Adversarial Training Methods for Semi-Supervised Text Classification".
+        """
+        gradient = self._words.grad
+        if gradient is None:
+            return
+        step = self.recipe.adversarial * gradient / gradient.norm().clamp(min=1e-12)
+        with torch.no_grad():
+            self._words.add_(step)
+        torch.autograd.backward(self._loss(self._forward(batch), batch))
+        with torch.no_grad():
+            self._words.sub_(step)
+
+    def _forward(self, batch: Batch) -> torch.Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
+            logits: torch.Tensor = self.model(**batch.inputs).logits
+        return logits
+
+    def _loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+        return joint_loss(
+            logits, batch.labels, self._weights, self._mix, self.recipe.label_smoothing
+        )
 
 
 def finetune(
@@ -100,70 +201,24 @@ def finetune(
     Returns:
         The best epoch.
     """
-    random.seed(recipe.seed)
-    torch.manual_seed(recipe.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model, tokenizer = load_pretrained(base_model)
-    model.to(device)
-    weights = {
-        task: class_weights(rows.class_counts(), recipe.class_weight_power).to(device)
-        for task, rows in data.items()
-    }
-    mix = {"emotion": 2 * recipe.emotion_share, "sentiment": 2 * (1 - recipe.emotion_share)}
-    encoded = _encode(tokenizer, data, recipe.max_tokens)
-    steps = recipe.epochs * -(-len(encoded) // recipe.batch_size)
-    optimizer = torch.optim.AdamW(
-        _decay_groups(model, recipe.weight_decay), lr=recipe.learning_rate, fused=True
-    )
-    schedule = get_scheduler("linear", optimizer, int(recipe.warmup * steps), steps)
+    run = Finetuning(base_model, data, recipe)
     best: Epoch | None = None
-    done = 0
-    for number in range(1, recipe.epochs + 1):
-        model.train()
-        running = 0.0
-        order = _length_grouped(encoded, recipe.batch_size, random.Random(recipe.seed + number))  # noqa: S311
-        for batch in order:
-            inputs, labels = _collate(batch, tokenizer, device)
-            with torch.autocast(device.type, torch.bfloat16, enabled=_has_bf16(device)):
-                logits = model(**inputs).logits
-            loss = joint_loss(logits, labels, weights, mix, recipe.label_smoothing)
-            torch.autograd.backward(loss)
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad(set_to_none=True)
-            done += 1
-            running += (loss.item() - running) / min(done, 100)
-            progress(done, steps, running)
-        epoch = Epoch(number, running, validate(model, tokenizer, data, recipe.max_tokens))
+    while run.epoch < recipe.epochs:
+        epoch = run.run_epoch(progress)
         on_epoch(epoch)
         if best is None or epoch.score > best.score:
             best = epoch
-            model.save_pretrained(checkpoint)
-            tokenizer.save_pretrained(checkpoint)
+            run.save_model(checkpoint)
+        elif recipe.patience and epoch.number - best.number >= recipe.patience:
+            break
     assert best is not None  # noqa: S101 - epochs is at least 1
     return best
 
 
 @torch.inference_mode()
-def validate(
-    model: Any, tokenizer: Any, data: dict[str, TaskData], max_tokens: int
-) -> dict[str, float]:
-    """Accuracy and macro-F1 of each task on its validation rows."""
-    model.eval()
-    metrics: dict[str, float] = {}
-    for task, splits in data.items():
-        truth = np.array(splits.validation.labels)
-        guess = logits_of(model, tokenizer, splits.validation, max_tokens)
-        guess = guess[:, task_slice(task)].argmax(1)
-        metrics[f"{task}_accuracy"] = float(accuracy_score(truth, guess))
-        metrics[f"{task}_macro_f1"] = float(f1_score(truth, guess, average="macro"))
-    return metrics
-
-
-@torch.inference_mode()
 def logits_of(model: Any, tokenizer: Any, rows: Rows, max_tokens: int) -> np.ndarray[Any, Any]:
     """The model's logits in the order of `rows`, shape (rows, 9); batches sorted by length."""
+    model.eval()
     device = next(model.parameters()).device
     order = sorted(range(len(rows)), key=lambda i: len(rows.texts[i]))
     result = np.empty((len(rows), len(LABELS)), dtype=np.float32)
@@ -178,64 +233,3 @@ def logits_of(model: Any, tokenizer: Any, rows: Rows, max_tokens: int) -> np.nda
         ).to(device)
         result[chosen] = model(**inputs).logits.float().cpu().numpy()
     return result
-
-
-@dataclass(frozen=True)
-class _Row:
-    ids: list[int]
-    task: str
-    label: int
-
-
-def _encode(tokenizer: Any, data: dict[str, TaskData], max_tokens: int) -> list[_Row]:
-    rows = []
-    for task, splits in data.items():
-        ids = tokenizer(splits.train.texts, truncation=True, max_length=max_tokens)["input_ids"]
-        rows += [_Row(i, task, y) for i, y in zip(ids, splits.train.labels, strict=True)]
-    return rows
-
-
-def _length_grouped(rows: list[_Row], size: int, rng: random.Random) -> Iterator[list[_Row]]:
-    """Random batches of rows of similar length: sorted within pools of 50 batches."""
-    shuffled = rng.sample(rows, len(rows))
-    pool = size * 50
-    batches = []
-    for start in range(0, len(shuffled), pool):
-        near = sorted(shuffled[start : start + pool], key=lambda row: len(row.ids))
-        batches += [near[i : i + size] for i in range(0, len(near), size)]
-    rng.shuffle(batches)
-    return iter(batches)
-
-
-def _collate(
-    batch: list[_Row], tokenizer: Any, device: torch.device
-) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    inputs = tokenizer.pad({"input_ids": [row.ids for row in batch]}, return_tensors="pt")
-    labels = {
-        task: torch.tensor([r.label if r.task == task else NO_LABEL for r in batch], device=device)
-        for task in TASKS
-    }
-    wanted = ("input_ids", "attention_mask")
-    return {name: inputs[name].to(device) for name in wanted}, labels
-
-
-def _decay_groups(model: Any, decay: float) -> list[dict[str, Any]]:
-    """Biases and layer norms are not decayed (as in BERT's own training)."""
-    named = list(model.named_parameters())
-    plain = [p for name, p in named if p.ndim < 2 or "LayerNorm" in name]
-    decayed = [p for name, p in named if not (p.ndim < 2 or "LayerNorm" in name)]
-    return [
-        {"params": decayed, "weight_decay": decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-
-
-def _has_bf16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    return "avx512_bf16" in _cpu_flags() or "amx_bf16" in _cpu_flags()
-
-
-def _cpu_flags() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    return cpuinfo.read_text() if cpuinfo.exists() else ""

@@ -1,4 +1,4 @@
-"""The weighted loss over nine logits, of which a row counts for its own task only."""
+"""Losses over nine logits, of which a row counts for its own task only."""
 
 import torch
 from torch.nn import functional
@@ -36,13 +36,33 @@ def joint_loss(
         smoothing: label smoothing in [0, 1).
     """
     total = logits.new_zeros((), dtype=torch.float32)
-    for task in TASKS:
+    for task, weight in weights.items():
         total = total + mix[task] * functional.cross_entropy(
             logits[:, task_slice(task)].float(),
             labels[task],
-            weight=weights[task],
+            weight=weight,
             ignore_index=NO_LABEL,
             label_smoothing=smoothing,
             reduction="sum",
         )
     return total / logits.shape[0]
+
+
+def consistency_loss(
+    first: torch.Tensor, second: torch.Tensor, labels: dict[str, torch.Tensor]
+) -> torch.Tensor:
+    """R-Drop's term: two passes of the same rows under different dropout should agree.
+
+    Mean over the batch of the symmetric Kullback-Leibler divergence of each row's own task
+    (Liang et al. 2021, "R-Drop: Regularized Dropout for Neural Networks").
+    """
+    total = first.new_zeros((), dtype=torch.float32)
+    for task in TASKS:
+        own = labels[task] != NO_LABEL
+        a = functional.log_softmax(first[own][:, task_slice(task)].float(), dim=1)
+        b = functional.log_softmax(second[own][:, task_slice(task)].float(), dim=1)
+        both = functional.kl_div(a, b, reduction="sum", log_target=True) + functional.kl_div(
+            b, a, reduction="sum", log_target=True
+        )
+        total = total + both / 2
+    return total / first.shape[0]

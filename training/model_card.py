@@ -21,9 +21,9 @@ sentiments (negative, neutral, positive), each group with its own softmax. INT8 
 - **Use** for the aggregate mood of posts like those rows. There is no neutral emotion, so a
   matter-of-fact post still gets one: watch the confidence, and the sentiment beside it. Sarcasm
   and other languages are read poorly.
-- **Do not use** to judge a person: of single posts, {wrong:.0%} get a wrong emotion even on test
-  rows like those it learnt from, and more elsewhere.
-- **Choices** were made on validation rows; test rows were measured once, at the end.
+- **Do not use** to judge a person: of single posts, {wrong:.0%} get a wrong emotion even on
+  {split} rows like those it learnt from, and more elsewhere.
+- **Choices** were made on validation rows; test rows are measured once, at the end, if at all.
 """
 
 
@@ -35,6 +35,7 @@ def write_card(folder: Path, name: str, notes: dict[str, Any], figures: dict[str
         for split, tasks in figures.items()
         for task, m in tasks.items()
     )
+    last = list(figures)[-1]
     counts = notes["train_rows"]
     data = " and ".join(
         f"`{where}` ({counts[task]:,} {task} rows)" for task, where in notes["data"].items()
@@ -45,6 +46,7 @@ def write_card(folder: Path, name: str, notes: dict[str, Any], figures: dict[str
         rows=rows,
         base=notes["base_model"],
         data=data,
-        wrong=1 - figures["test"]["emotion"]["accuracy"],
+        split=last,
+        wrong=1 - figures[last]["emotion"]["accuracy"],
     )
     (folder / "README.md").write_text(text)

@@ -16,8 +16,9 @@ from inference.model_folder import FILES, open_model_folder
 from training.data import SPLITS, TaskData, load_task
 from training.evaluate import evaluate_splits, write_metrics, write_reference
 from training.export import export
-from training.finetune import Epoch, Progress, Recipe, finetune
+from training.finetune import Epoch, Progress, finetune
 from training.model_card import write_card
+from training.recipe import Recipe
 
 NOTES = "training.json"
 """How a checkpoint came about; it lies beside the weights and goes into `metrics.json`."""
@@ -48,6 +49,8 @@ def train(
     target: Path,
     progress: Progress,
     on_epoch: Callable[[Epoch], None],
+    *,
+    final: bool = False,
 ) -> dict[str, Any]:
     """Fine-tune into `checkpoint`, then `package` it as the model folder `target`.
 
@@ -68,17 +71,21 @@ def train(
         "best_epoch": best.number,
         "train_rows": {task: len(rows.train) for task, rows in data.items()},
         "train_rows_dropped_as_in_held_out_splits": {t: rows.dropped for t, rows in data.items()},
+        "data_digests": {task: rows.digest() for task, rows in data.items()},
+        "release_digests": {task: rows.release_digest() for task, rows in data.items()},
         "seconds": round(time.monotonic() - started),
     }
     (checkpoint / NOTES).write_text(json.dumps(notes, indent=2) + "\n")
-    return package(checkpoint, data, target)
+    return package(checkpoint, data, target, final=final)
 
 
-def package(checkpoint: Path, data: dict[str, TaskData], target: Path) -> dict[str, Any]:
+def package(
+    checkpoint: Path, data: dict[str, TaskData], target: Path, *, final: bool = False
+) -> dict[str, Any]:
     """Export a checkpoint, measure the INT8 file, and write the model folder in one move.
 
     An existing `target` is replaced only once the new folder is complete. The test rows are read
-    here, once, after every choice was made.
+    only with `final`: once, after every choice was made.
 
     Raises:
         ModelError: `checkpoint` holds no fine-tuned model.
@@ -94,7 +101,7 @@ def package(checkpoint: Path, data: dict[str, TaskData], target: Path) -> dict[s
         max_tokens = Recipe.model_validate(notes["recipe"]).max_tokens
         export(checkpoint, data, max_tokens, folder, target.name)
         classifier = Classifier(open_model_folder(folder), torch.get_num_threads())
-        figures = evaluate_splits(classifier, data, SPLITS[1:])
+        figures = evaluate_splits(classifier, data, SPLITS[1:] if final else ("validation",))
         written = write_metrics(folder, figures, notes)
         write_reference(classifier, data)
         write_card(folder, target.name, notes, figures)

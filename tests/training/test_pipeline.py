@@ -25,8 +25,9 @@ from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from inference.registry import fetch, load_champion, version_of, versions
 from training.data import load_task
-from training.finetune import Epoch, Recipe, logits_of
+from training.finetune import Epoch, logits_of
 from training.losses import NO_LABEL, class_weights, joint_loss
+from training.recipe import Recipe
 from training.register import ensure_champion, register
 from training.train import Origin, train
 
@@ -84,20 +85,21 @@ def trained(rows: Path, base: Path, tmp_path_factory: pytest.TempPathFactory) ->
     train(
         Origin(str(base), str(rows / "emotion"), str(rows / "sentiment")), recipe,
         folder / "checkpoint", folder / "tiny", lambda done, *_: steps.append(done), epochs.append,
+        final=True,
     )  # fmt: skip
     return folder / "checkpoint", folder / "tiny", epochs, steps
 
 
 def test_training_learns_both_tasks_and_tells_its_progress(trained: Trained) -> None:
     _, folder, epochs, steps = trained
-    assert steps == list(range(1, 6 * math.ceil(720 / 16) + 1))
+    assert steps == list(range(1, 6 * math.ceil(648 / 16) + 1))
     assert [epoch.number for epoch in epochs] == [1, 2, 3, 4, 5, 6]
     metrics = json.loads((folder / "metrics.json").read_text())
     for split in ("validation", "test"):
         for task in TASKS:
             assert metrics[split][task]["accuracy"] > 0.95
     assert metrics["recipe"]["epochs"] == 6
-    assert metrics["train_rows"] == {"emotion": 360, "sentiment": 360}
+    assert metrics["train_rows"] == {"emotion": 324, "sentiment": 324}
     assert "tiny" in (folder / "README.md").read_text()
 
 
@@ -194,7 +196,7 @@ def test_text_in_two_splits_is_dropped_from_train_and_counted(rows: Path, tmp_pa
         file.write(json.dumps(leaked) + "\n")
     data = load_task("emotion", str(folder))
     assert data.dropped == 1
-    assert len(data.train) == 360
+    assert len(data.train) + len(data.release) == 360
 
 
 @pytest.mark.parametrize(
@@ -268,3 +270,21 @@ def test_hub_that_cannot_be_reached_says_how_to_go_on(monkeypatch: pytest.Monkey
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(UnavailableError, match="BAROMETER_EMOTION_DATA"):
         load_task("emotion", "nobody/no-such-rows")
+
+
+def test_release_split_is_fixed_stratified_and_in_no_other_split(
+    rows: Path, tmp_path: Path
+) -> None:
+    data = load_task("emotion", str(rows / "emotion"))
+    for split in ("train", "validation", "test"):
+        lines = (rows / "emotion" / f"{split}.jsonl").read_text().splitlines(keepends=True)
+        (tmp_path / f"{split}.jsonl").write_text("".join(reversed(lines)))
+    again = load_task("emotion", str(tmp_path))
+    assert again.release == data.release
+    assert again.release_digest() == data.release_digest()
+    assert again.digest() == data.digest()
+    assert len(data.release) == 36
+    assert not {*data.release.texts} & {*data.train.texts, *data.validation.texts, *data.test.texts}
+    for label in range(6):
+        share = data.release.labels.count(label) / len(data.release)
+        assert share == pytest.approx(data.train.labels.count(label) / len(data.train), abs=0.03)

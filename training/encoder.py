@@ -1,0 +1,77 @@
+"""The pretrained encoder with a fresh nine-logit head, and what the machine lets it compute in."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+from barometer.errors import ModelError, UnavailableError
+from barometer.labels import LABELS
+
+DROPOUTS = (
+    "dropout", "attention_dropout", "hidden_dropout_prob", "attention_probs_dropout_prob",
+)  # fmt: skip
+"""Names under which encoders of several families keep their dropout rates."""
+
+
+def load_pretrained(base_model: str, dropout: float = 0.1) -> tuple[Any, Any]:
+    """The base encoder with a fresh nine-logit head, and its tokenizer.
+
+    Raises:
+        UnavailableError: `base_model` is no folder and the hub cannot be reached.
+        ModelError: the folder lacks a configuration, weights or a fast tokenizer.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base_model, use_fast=True)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            base_model,
+            num_labels=len(LABELS),
+            id2label=dict(enumerate(LABELS)),
+            label2id={label: index for index, label in enumerate(LABELS)},
+            attn_implementation="sdpa",
+            ignore_mismatched_sizes=True,
+            **_dropout_rates(base_model, dropout),
+        )
+    except (OSError, ValueError, TypeError) as error:  # TypeError: a folder without a tokenizer
+        if Path(base_model).exists():
+            raise ModelError(
+                f"base model {base_model} needs config.json, model.safetensors and tokenizer.json: "
+                f"{str(error).splitlines()[0]}"
+            ) from error
+        raise UnavailableError(
+            f"base model {base_model!r} is neither a folder nor reachable on the hub: set "
+            "BAROMETER_BASE_MODEL to a local folder with config.json, model.safetensors and "
+            "tokenizer.json."
+        ) from error
+    return model, tokenizer
+
+
+def decay_groups(model: Any, decay: float) -> list[dict[str, Any]]:
+    """Parameters for an optimizer; biases and layer norms are not decayed (as in BERT's own)."""
+    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    plain = [p for name, p in named if p.ndim < 2 or "LayerNorm" in name]
+    decayed = [p for name, p in named if not (p.ndim < 2 or "LayerNorm" in name)]
+    return [
+        {"params": decayed, "weight_decay": decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+
+
+def best_device() -> torch.device:
+    """The first GPU, or the processor."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether `device` computes in bfloat16 rather than imitating it."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text() if cpuinfo.exists() else ""
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def _dropout_rates(base_model: str, dropout: float) -> dict[str, float]:
+    known = AutoConfig.from_pretrained(base_model).to_dict()
+    return {name: dropout for name in DROPOUTS if name in known}

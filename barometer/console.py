@@ -20,20 +20,25 @@ def print_json(content: Any) -> None:
     sys.stdout.write(json.dumps(content, indent=2, default=str) + "\n")
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """An aligned table; numbers to the right. Cells are text, never markup."""
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, to_people: bool = False
+) -> None:
+    """An aligned table; numbers to the right. Cells are text, never markup.
+
+    `to_people`: on standard error, for what is told on the way to a result.
+    """
     table = Table(title=Text(title, style="bold"), title_justify="left", header_style="bold")
     for index, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
-    out.print(table)
+    (err if to_people else out).print(table)
 
 
-def print_line(line: str) -> None:
-    """One line on standard output."""
-    out.print(Text(line))
+def print_line(line: str, *, to_people: bool = False) -> None:
+    """One line on standard output; on standard error when it accompanies a result."""
+    (err if to_people else out).print(Text(line))
 
 
 def print_error(line: str) -> None:

@@ -35,7 +35,8 @@ def mlflow_client(settings: Settings) -> "MlflowClient":
     os.environ.setdefault("DO_NOT_TRACK", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    logging.getLogger("mlflow.store").setLevel(logging.WARNING)
+    for chatty in ("mlflow.store", "mlflow.pyfunc"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow  # noqa: PLC0415 - a second to import, and its environment must stand first
     from mlflow.exceptions import MlflowException  # noqa: PLC0415

@@ -13,13 +13,17 @@ app = typer.Typer()
 Final = Annotated[
     bool, typer.Option("--final", help="Also measure the test rows: once, when all is chosen.")
 ]
+Register = Annotated[bool, typer.Option(help="Register the folder as challenger.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
 @app.command()
-def train(
+def train(  # noqa: PLR0913 - one parameter an option
     target: Annotated[Path, typer.Argument(help="Model folder to write.")],
     *,
+    recipe: Annotated[
+        Path | None, typer.Option(help="JSON file of hyperparameters, as `tune` writes it.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the rows.", min=1)] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
     rows: Annotated[
@@ -27,20 +31,22 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of shuffling and the new head.")] = None,
     final: Final = False,
+    register: Register = True,
     json_: Json = False,
 ) -> None:
-    """Fine-tune on emotion and sentiment rows, export to INT8 ONNX, measure.
+    """Fine-tune on emotion and sentiment rows, export to INT8 ONNX, measure, register.
 
     Example: BAROMETER_BASE_MODEL=./minilm barometer train runs/first --epochs 5
     """
+    from training.experiment import Audience, run_experiment
     from training.finetune import Epoch
-    from training.recipe import Recipe
+    from training.recipe import read_recipe
+    from training.register import register as register_folder
     from training.train import Origin
-    from training.train import train as run_training
 
     config = settings()
     given = {"epochs": epochs, "learning_rate": learning_rate, "seed": seed}
-    recipe = Recipe(**{key: value for key, value in given.items() if value is not None})
+    chosen = read_recipe(recipe, {k: value for k, value in given.items() if value is not None})
     origin = Origin(config.base_model, config.emotion_data, config.sentiment_data, rows)
     with progress("fine-tuning") as (bar, task):
 
@@ -51,9 +57,11 @@ def train(
             figures = "  ".join(f"{name} {value:.4f}" for name, value in epoch.metrics.items())
             bar.console.print(f"epoch {epoch.number}  {figures}")
 
-        checkpoint = config.state / "checkpoints" / target.name
-        metrics = run_training(origin, recipe, checkpoint, target, on_step, on_epoch, final=final)
+        audience = Audience(_show_data, on_step, on_epoch, _show_parity)
+        metrics = run_experiment(config, origin, chosen, target, audience, final=final)
+    version = register_folder(config, target) if register else None
     _show_metrics(metrics, as_json=json_)
+    _tell_registered(target, version)
 
 
 @app.command()
@@ -68,11 +76,12 @@ def export(
 
     Example: barometer export .barometer/checkpoints/first runs/first
     """
-    from training.train import Origin, package
+    from training.package import package
+    from training.train import Origin
 
     config = settings()
     origin = Origin(config.base_model, config.emotion_data, config.sentiment_data)
-    metrics = package(checkpoint, origin.load(), target, final=final)
+    metrics = package(checkpoint, origin.load(), target, _show_parity, final=final)
     _show_metrics(metrics, as_json=json_)
 
 
@@ -147,3 +156,20 @@ def _show_metrics(metrics: dict[str, Any], *, as_json: bool) -> None:
     ]
     columns = ("split", "task", "rows", "accuracy", "macro-F1", "calibration error")
     print_table("Measured on the INT8 file", columns, rows)
+
+
+def _show_data(report: dict[str, Any]) -> None:
+    from training.data_report import data_table
+
+    print_table("Rows", *data_table(report), to_people=True)
+
+
+def _show_parity(variants: list[Any]) -> None:
+    from training.parity import parity_table
+
+    print_table("Export, on the validation rows", *parity_table(variants), to_people=True)
+
+
+def _tell_registered(target: Path, version: str | None) -> None:
+    if version is not None:
+        print_line(f"registered {target} as version {version}, alias challenger", to_people=True)

@@ -22,49 +22,102 @@ from inference.calibration import fit_temperature
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from training.data import TaskData
+from training.finetune import logits_of
+from training.latency import seconds_a_round, speed_ratio
+from training.parity import Variant, variant
 
 OPSET = 17
 QUANTISED_OPERATORS = {"QAttention", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"}
+TIMED_TEXTS, ROUNDS = 256, 5
 
 
 def export(
     checkpoint: Path, data: dict[str, TaskData], max_tokens: int, target: Path, name: str
-) -> None:
+) -> list[Variant]:
     """Write `target` as a model folder (all but `metrics.json`'s figures and the card).
 
     Temperatures are fitted on the validation rows with the INT8 graph's own logits.
 
+    Returns:
+        PyTorch, ONNX FP32 and ONNX INT8 side by side, on the validation rows.
+
     Raises:
-        ModelError: the graph optimiser fused no attention, or quantisation left float products.
+        ModelError: the graph optimiser missed a fusion, or quantisation left float products.
     """
-    target.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        plain, fused = Path(folder) / "plain.onnx", Path(folder) / "fused.onnx"
-        # The graph optimiser knows DistilBERT's attention in its SDPA shape, not in its eager one.
-        model = AutoModelForSequenceClassification.from_pretrained(
-            checkpoint, attn_implementation="sdpa"
-        ).eval()
+    # The graph optimiser knows DistilBERT's attention in its SDPA shape, not in its eager one.
+    model = AutoModelForSequenceClassification.from_pretrained(
+        checkpoint, attn_implementation="sdpa"
+    ).eval()
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    reference = {
+        task: logits_of(model, tokenizer, rows.validation, max_tokens)
+        for task, rows in data.items()
+    }
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        plain, fused = Path(scratch) / "plain.onnx", Path(scratch) / "fp32"
+        for folder in (fused, target):
+            folder.mkdir(parents=True, exist_ok=True)
+            _write_tokenizer(tokenizer, folder)
+            _write_config(folder, model.config, name, max_tokens, dict.fromkeys(TASKS, 1.0))
+            (folder / "metrics.json").write_text("{}\n")
         _to_onnx(model, plain)
-        counts = _fuse(plain, fused, model.config)
-        quantize_dynamic(
-            fused,
-            target / "model.onnx",
-            weight_type=QuantType.QInt8,
-            per_channel=True,
-            extra_options={
-                "DefaultTensorType": onnx.TensorProto.FLOAT,
-                "MatMulConstBOnly": True,
-            },
-        )
-    _check_quantised(target / "model.onnx", counts)
-    AutoTokenizer.from_pretrained(checkpoint).save_pretrained(target / "tokenizer")
-    shutil.move(target / "tokenizer" / "tokenizer.json", target / "tokenizer.json")
-    shutil.rmtree(target / "tokenizer")
-    _write_config(target, model.config, name, max_tokens, dict.fromkeys(TASKS, 1.0))
-    if not (target / "metrics.json").exists():
-        (target / "metrics.json").write_text("{}\n")
-    temperatures = _temperatures(target, data)
+        counts = _fuse(plain, fused / "model.onnx", model.config)
+        _quantise(fused / "model.onnx", target / "model.onnx")
+        check_quantised(target / "model.onnx", counts)
+        classifiers = [Classifier(open_model_folder(f), threads=1) for f in (fused, target)]
+        texts = [text for rows in data.values() for text in rows.validation.texts][:TIMED_TEXTS]
+        spent = seconds_a_round(classifiers, texts, ROUNDS)
+        answers = [
+            {task: each.logits(rows.validation.texts)[0] for task, rows in data.items()}
+            for each in classifiers
+        ]
+        sizes = [(each.folder.path / "model.onnx").stat().st_size for each in classifiers]
+    weights = sum(p.numel() * p.element_size() for p in model.parameters())
+    variants = [
+        variant("PyTorch FP32", weights, None, reference, reference, data),
+        variant("ONNX FP32", sizes[0], 1.0, answers[0], reference, data),
+        variant("ONNX INT8", sizes[1], speed_ratio(*spent), answers[1], reference, data),
+    ]
+    temperatures = {}
+    for task, rows in data.items():
+        own = answers[1][task][:, task_slice(task)]
+        temperatures[task] = round(fit_temperature(own, np.array(rows.validation.labels)), 4)
     _write_config(target, model.config, name, max_tokens, temperatures)
+    return variants
+
+
+def check_fused(counts: dict[str, int], layers: int) -> None:
+    """Refuse a graph that lacks a fusion which a transformer of so many `layers` should have.
+
+    Raises:
+        ModelError: one is missing; names what was fused.
+    """
+    norms = counts.get("SkipLayerNormalization", 0)
+    gelu = counts.get("BiasGelu", 0) + counts.get("FastGelu", 0) + counts.get("Gelu", 0)
+    found = {
+        "attention": counts.get("Attention", 0) + counts.get("MultiHeadAttention", 0),
+        "skip layer normalisation": norms // 2,
+        "activation": gelu,
+    }
+    for what, count in found.items():
+        if count < layers:
+            table = ", ".join(f"{name} {number}" for name, number in counts.items() if number)
+            raise ModelError(
+                f"the graph optimiser fused the {what} of {count} of {layers} layers ({table}): "
+                "this encoder or torch version exports another shape."
+            )
+
+
+def check_quantised(path: Path, counts: dict[str, int]) -> None:
+    """Refuse a file that still multiplies in floating point.
+
+    Raises:
+        ModelError: a product or an attention was not quantised; names what is there.
+    """
+    operators = [node.op_type for node in onnx.load(path).graph.node]
+    if operators.count("QAttention") != counts["Attention"] or "MatMul" in operators:
+        found = sorted(set(operators) & (QUANTISED_OPERATORS | {"MatMul", "Attention"}))
+        raise ModelError(f"quantisation left float products in the graph: {found}.")
 
 
 def _to_onnx(model: Any, path: Path) -> None:
@@ -110,31 +163,25 @@ def _fuse(plain: Path, fused: Path, config: Any) -> dict[str, int]:
         opt_level=1,  # constants folded first: the attention pattern is matched on folded shapes
     )
     counts: dict[str, int] = optimizer.get_fused_operator_statistics()
-    if counts.get("Attention", 0) != config.num_hidden_layers:
-        table = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
-        raise ModelError(
-            f"graph optimiser fused {counts.get('Attention', 0)} of {config.num_hidden_layers} "
-            f"attention layers ({table}): this encoder or torch version exports another shape."
-        )
+    check_fused(counts, config.num_hidden_layers)
     optimizer.save_model_to_file(str(fused))
     return counts
 
 
-def _check_quantised(path: Path, counts: dict[str, int]) -> None:
-    operators = [node.op_type for node in onnx.load(path).graph.node]
-    if operators.count("QAttention") != counts["Attention"] or "MatMul" in operators:
-        found = sorted(set(operators) & (QUANTISED_OPERATORS | {"MatMul", "Attention"}))
-        raise ModelError(f"quantisation left float products in the graph: {found}.")
+def _quantise(fused: Path, target: Path) -> None:
+    quantize_dynamic(
+        fused,
+        target,
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+        extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT, "MatMulConstBOnly": True},
+    )
 
 
-def _temperatures(folder: Path, data: dict[str, TaskData]) -> dict[str, float]:
-    classifier = Classifier(open_model_folder(folder), threads=torch.get_num_threads())
-    fitted = {}
-    for task, splits in data.items():
-        logits, _ = classifier.logits(splits.validation.texts)
-        labels = np.array(splits.validation.labels)
-        fitted[task] = round(fit_temperature(logits[:, task_slice(task)], labels), 4)
-    return fitted
+def _write_tokenizer(tokenizer: Any, folder: Path) -> None:
+    tokenizer.save_pretrained(folder / "tokenizer")
+    shutil.move(folder / "tokenizer" / "tokenizer.json", folder / "tokenizer.json")
+    shutil.rmtree(folder / "tokenizer")
 
 
 def _write_config(

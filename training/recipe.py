@@ -1,8 +1,12 @@
 """The hyperparameters of one fine-tuning run."""
 
-from typing import Self
+import json
+from pathlib import Path
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from barometer.errors import InputError
 
 
 class Recipe(BaseModel):
@@ -43,3 +47,20 @@ class Recipe(BaseModel):
         if self.freeze_words and self.adversarial:
             raise ValueError("adversarial moves the word embeddings: it excludes freeze_words")
         return self
+
+
+def read_recipe(path: Path | None, changes: dict[str, Any]) -> Recipe:
+    """The recipe in a JSON file (or the default one), with some values changed.
+
+    Raises:
+        InputError: the file is no such JSON, or a value is out of bounds; names it.
+    """
+    try:
+        content = {} if path is None else json.loads(path.read_text())
+        return Recipe.model_validate({**content, **changes})
+    except (OSError, ValueError, TypeError) as error:
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"])) or "recipe"
+            raise InputError(f"{field}: {first['msg'].lower()}.", field) from error
+        raise InputError(f"recipe: {path} is no JSON file of hyperparameters.", "recipe") from error

@@ -1,56 +1,63 @@
 """Register a model folder in MLflow; the starter becomes the first champion."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 
 from barometer.errors import NotFoundError, UnavailableError
+from barometer.labels import LABELS, TASKS
 from barometer.settings import Settings
-from barometer.tracking import CHALLENGER, CHAMPION, EXPERIMENT, mlflow_client
-from inference.model_folder import open_model_folder
+from barometer.tracking import CHALLENGER, CHAMPION, mlflow_client
+from inference.model_folder import ModelFolder, open_model_folder
 from inference.registry import version_of
+from training.runs import RUN, log_origin, open_run
 
 ARTIFACT = "model"
+EXAMPLE = "i am so happy that it arrived in time"
 
 
 def register(settings: Settings, path: Path, alias: str = CHALLENGER) -> str:
     """Register the model folder at `path` and point `alias` at the new version.
 
-    The version appears only after its files are complete; a fault leaves the aliases as they were.
+    The version belongs to the run that trained the model where this store knows it. It carries
+    signature, input example, figures, recipe, fingerprints of the data, and the served files. It
+    appears only after its files are complete; a fault leaves the aliases as they were.
 
     Returns:
         The new version.
 
     Raises:
         ModelError: the folder is incomplete.
-        UnavailableError: the store does not answer.
+        UnavailableError: the store does not answer, or cannot keep the files.
     """
     folder = open_model_folder(path)
     client = mlflow_client(settings)
-    experiment = client.get_experiment_by_name(EXPERIMENT)
+    content = folder.metrics
     try:
-        run = client.create_run(experiment.experiment_id, run_name=folder.name)
-        run_id = run.info.run_id
-        metrics = [Metric(key, value, 0, 0) for key, value in flat_metrics(folder.metrics).items()]
-        recipe = folder.metrics.get("recipe", {})
-        params = [Param(key, str(value)) for key, value in recipe.items()]
-        tags = [RunTag("digest", folder.digest()), RunTag("model_name", folder.name)]
-        client.log_batch(run_id, metrics=metrics, params=params, tags=tags)
-        client.log_artifacts(run_id, str(path), ARTIFACT)
-        client.set_terminated(run_id)
-        _ensure_registered(client, settings.model_name)
-        version = client.create_model_version(
-            settings.model_name,
-            source=f"{run.info.artifact_uri}/{ARTIFACT}",
-            run_id=run_id,
-            tags={"digest": folder.digest(), "model_name": folder.name},
-        ).version
+        with open_run(settings, folder.name, content.get(RUN)) as run_id:
+            log_origin(client, run_id, content)
+            figures = [Metric(name, value, 0, 0) for name, value in flat_metrics(content).items()]
+            client.log_batch(run_id, metrics=figures)
+            model = _log_model(folder)
+            _ensure_registered(client, settings.model_name)
+            tags = {"digest": folder.digest(), "model_name": folder.name, **_commit(client, run_id)}
+            version = client.create_model_version(
+                settings.model_name,
+                source=model.model_uri,
+                run_id=run_id,
+                model_id=model.model_id,
+                tags=tags,
+            ).version
         client.set_registered_model_alias(settings.model_name, alias, version)
-    except MlflowException as error:
-        raise UnavailableError(f"the model cannot be registered: {error.message}") from error
+    except (MlflowException, OSError) as error:
+        raise UnavailableError(
+            f"the model cannot be registered: {str(error).splitlines()[0]}"
+        ) from error
     return str(version)
 
 
@@ -71,6 +78,40 @@ def flat_metrics(content: dict[str, Any]) -> dict[str, float]:
         for name, value in figures.items()
         if isinstance(value, int | float)
     }
+
+
+def _log_model(folder: ModelFolder) -> Any:
+    """Log the folder as a pyfunc model of the active run; no import of it is ever pickled."""
+    import mlflow  # noqa: PLC0415 - `mlflow_client` has set its environment
+    from mlflow.models import ModelSignature  # noqa: PLC0415
+    from mlflow.types import ColSpec, Schema  # noqa: PLC0415
+
+    answers = [
+        column
+        for task, names in TASKS.items()
+        for column in (
+            ColSpec("string", task),
+            ColSpec("float", f"{task}_confidence"),
+            *(ColSpec("float", f"p_{name}") for name in names),
+        )
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # advice on type hints; the signature is given
+        return mlflow.pyfunc.log_model(
+            name=ARTIFACT,
+            python_model=str(Path(__file__).parents[1] / "inference" / "served_model.py"),
+            artifacts={"folder": str(folder.path)},
+            signature=ModelSignature(Schema([ColSpec("string", "text")]), Schema(answers)),
+            input_example=pd.DataFrame({"text": [EXAMPLE]}),
+            pip_requirements=["barometer"],
+            metadata={"labels": list(LABELS), "digest": folder.digest()},
+        )
+
+
+def _commit(client: MlflowClient, run_id: str) -> dict[str, str]:
+    tags = client.get_run(run_id).data.tags
+    commit = tags.get("mlflow.source.git.commit")
+    return {"git_commit": commit} if commit else {}
 
 
 def _ensure_registered(client: MlflowClient, name: str) -> None:

@@ -29,7 +29,8 @@ from training.finetune import Epoch, logits_of
 from training.losses import NO_LABEL, class_weights, joint_loss
 from training.recipe import Recipe
 from training.register import ensure_champion, register
-from training.train import Origin, train
+from training.experiment import Audience, run_experiment
+from training.train import Origin
 
 WORDS = {
     "emotion": ["cry", "laugh", "kiss", "rage", "dread", "gasp"],

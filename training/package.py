@@ -1,0 +1,90 @@
+"""A checkpoint to a complete, measured model folder, in one move."""
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from barometer.errors import InputError, ModelError
+from inference.classifier import Classifier
+from inference.model_folder import FILES, open_model_folder
+from training.data import TaskData
+from training.evaluate import evaluate_splits, write_metrics, write_reference
+from training.export import export
+from training.model_card import write_card
+from training.parity import Variant, check_parity
+from training.recipe import Recipe
+from training.runs import RUN
+from training.train import NOTES
+
+
+def package(
+    checkpoint: Path,
+    data: dict[str, TaskData],
+    target: Path,
+    show: Callable[[list[Variant]], None],
+    *,
+    final: bool = False,
+    run_id: str | None = None,
+) -> dict[str, Any]:
+    """Export a checkpoint, measure the INT8 file, and write the model folder in one move.
+
+    An existing `target` is replaced only once the new folder is complete. The test rows are read
+    only with `final`: once, after every choice was made.
+
+    Args:
+        checkpoint: weights, tokenizer and `training.json`, as `train` has written them.
+        data: the rows that the notes speak of.
+        target: the model folder to write.
+        show: called with the export's comparison before it is judged.
+        final: measure the test rows too.
+        run_id: the MLflow run that the model belongs to.
+
+    Returns:
+        The content of `metrics.json`.
+
+    Raises:
+        ModelError: `checkpoint` holds no fine-tuned model, or its export is another model.
+        InputError: `target` is something else than a model folder.
+    """
+    check_target(target)
+    if not (checkpoint / NOTES).is_file():
+        raise ModelError(f"{checkpoint} lacks {NOTES}: give a checkpoint that `train` has written.")
+    notes: dict[str, Any] = json.loads((checkpoint / NOTES).read_text())
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as scratch:
+        folder = Path(scratch) / "folder"
+        max_tokens = Recipe.model_validate(notes["recipe"]).max_tokens
+        variants = export(checkpoint, data, max_tokens, folder, target.name)
+        show(variants)
+        check_parity(variants)
+        notes["export"] = [asdict(variant) for variant in variants]
+        if run_id:
+            notes[RUN] = run_id
+        classifier = Classifier(open_model_folder(folder), torch.get_num_threads())
+        figures = evaluate_splits(
+            classifier, data, ("validation", "test") if final else ("validation",)
+        )
+        written = write_metrics(folder, figures, notes)
+        write_reference(classifier, data)
+        write_card(folder, target.name, notes, figures)
+        if target.exists():
+            target.rename(Path(scratch) / "replaced")
+        folder.rename(target)
+    return written
+
+
+def check_target(target: Path) -> None:
+    """Refuse to replace anything but a model folder: it would be gone, after an hour's work.
+
+    Raises:
+        InputError: `target` is something else.
+    """
+    if not target.name or target.name == "..":
+        raise InputError(f"target: {target} is no name for a new folder.", "target")
+    if target.exists() and not all((target / name).is_file() for name in FILES):
+        raise InputError(f"target: {target} exists and is no model folder; name another.", "target")

@@ -1,0 +1,116 @@
+"""What a run in MLflow tells: where it came from, what it learnt from, what it reached."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+
+from barometer.errors import UnavailableError
+from barometer.settings import REPOSITORY, Settings
+from barometer.tracking import EXPERIMENT, mlflow_client
+
+RUN = "mlflow_run"
+"""Key in `metrics.json` of the run that made the model."""
+
+
+@contextmanager
+def open_run(settings: Settings, name: str, run_id: str | None = None) -> Iterator[str]:
+    """A run of Barometer's experiment, the active one of `mlflow` inside the block.
+
+    It ends FINISHED, or FAILED when the block raises. A `run_id` of this store is continued; of
+    another one, as a folder from elsewhere has it, a new run is begun.
+
+    Yields:
+        The run's id.
+
+    Raises:
+        UnavailableError: the store does not answer.
+    """
+    client = mlflow_client(settings)
+    import mlflow  # noqa: PLC0415 - `mlflow_client` has set its environment
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    try:
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        known = run_id if run_id and _is_known(client, run_id) else None
+        with mlflow.start_run(
+            run_id=known,
+            experiment_id=experiment.experiment_id,
+            run_name=None if known else name,
+            tags=source_tags(),
+        ) as run:
+            yield run.info.run_id
+    except MlflowException as error:
+        raise UnavailableError(f"MLflow does not take the run: {error.message}") from error
+
+
+def source_tags() -> dict[str, str]:
+    """The command and the commit that run, as MLflow's own tags name them."""
+    source = {"mlflow.source.name": "barometer"}
+    try:
+        commit = _git("rev-parse", "HEAD")
+        changed = bool(_git("status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.SubprocessError):  # no git, or no checkout: an installed package
+        return source
+    return source | {"mlflow.source.git.commit": commit, "git.dirty": str(changed).lower()}
+
+
+def _git(*arguments: str) -> str:
+    command = ("git", "-C", str(REPOSITORY), *arguments)
+    return subprocess.run(  # noqa: S603 - our own command line, no shell
+        command, capture_output=True, text=True, timeout=10, check=True
+    ).stdout.strip()
+
+
+def log_origin(client: MlflowClient, run_id: str, content: dict[str, Any]) -> None:
+    """Log what `metrics.json` says of a model's making: recipe, base, fingerprints of its data."""
+    recipe = {"base_model": content.get("base_model"), **content.get("recipe", {})}
+    params = [Param(key, str(value)) for key, value in recipe.items() if value is not None]
+    client.log_batch(run_id, params=params)
+    digests = content.get("data_digests", {})
+    inputs = [
+        DatasetInput(
+            Dataset(
+                name=str(name),
+                digest=digests[task][:36],  # what MLflow's column holds
+                source_type="barometer",
+                source=json.dumps({"task": task, "name": name}),
+                profile=json.dumps({
+                    "train_rows": content["train_rows"][task],
+                    "sha256": digests[task],
+                    "release_sha256": content["release_digests"][task],
+                }),
+            ),
+            tags=[InputTag("mlflow.data.context", f"training: {task}")],
+        )
+        for task, name in content.get("data", {}).items()
+        if task in digests
+    ]  # fmt: skip
+    client.log_inputs(run_id, datasets=inputs)
+
+
+def log_figures(client: MlflowClient, run_id: str, figures: dict[str, float], step: int) -> None:
+    """Log figures of one step, such as an epoch's; MLflow draws them over the steps."""
+    client.log_batch(run_id, metrics=[Metric(k, v, 0, step) for k, v in figures.items()])
+
+
+def log_files(client: MlflowClient, run_id: str, folder: Path, where: str) -> None:
+    """Log every file of `folder` as an artifact under `where`."""
+    client.log_artifacts(run_id, str(folder), where)
+
+
+def _is_known(client: MlflowClient, run_id: str) -> bool:
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+    try:
+        client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return False
+        raise
+    return True

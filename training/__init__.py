@@ -8,3 +8,4 @@ import os
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
 os.environ.setdefault("HF_HUB_VERBOSITY", "critical")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it warns of every fresh head

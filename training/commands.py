@@ -29,6 +29,9 @@ def train(  # noqa: PLR0913 - one parameter an option
     rows: Annotated[
         int | None, typer.Option(help="Only so many training rows a task.", min=1)
     ] = None,
+    teacher: Annotated[
+        list[Path] | None, typer.Option(help="Model folder to learn from; repeatable.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of shuffling and the new head.")] = None,
     final: Final = False,
     register: Register = True,
@@ -47,7 +50,9 @@ def train(  # noqa: PLR0913 - one parameter an option
     config = settings()
     given = {"epochs": epochs, "learning_rate": learning_rate, "seed": seed}
     chosen = read_recipe(recipe, {k: value for k, value in given.items() if value is not None})
-    origin = Origin(config.base_model, config.emotion_data, config.sentiment_data, rows)
+    origin = Origin(
+        config.base_model, config.emotion_data, config.sentiment_data, rows, tuple(teacher or ())
+    )
     with progress("fine-tuning") as (bar, task):
 
         def on_step(done: int, steps: int, loss: float) -> None:

@@ -10,12 +10,14 @@ import numpy as np
 import torch
 from sklearn.metrics import accuracy_score, f1_score
 
+from barometer.errors import InputError
 from barometer.labels import LABELS, task_slice
 from training.batches import Batch, encode, length_grouped
 from training.data import Rows, TaskData
 from training.encoder import best_device, decay_groups, has_bf16, load_pretrained
-from training.losses import class_weights, consistency_loss, joint_loss
+from training.losses import class_weights, consistency_loss, distillation_loss, joint_loss
 from training.recipe import Recipe
+from training.teachers import Targets
 
 STATE = "state.pt"
 """Optimizer, random state and counters of an unfinished run; tensors only, never pickled code."""
@@ -46,12 +48,22 @@ Progress = Callable[[int, int, float], None]
 class Finetuning:
     """One run: model, optimizer and position. It advances by epochs, and can be saved between."""
 
-    def __init__(self, base_model: str, data: dict[str, TaskData], recipe: Recipe) -> None:
-        """Load the encoder and encode the rows.
+    def __init__(
+        self,
+        base_model: str,
+        data: dict[str, TaskData],
+        recipe: Recipe,
+        targets: Targets | None = None,
+    ) -> None:
+        """Load the encoder and encode the rows; `targets` are the teachers' answers, if any.
 
         Raises:
             UnavailableError, ModelError: as `load_pretrained`.
+            InputError: the recipe distils, and there is no teacher.
         """
+        if recipe.distillation and targets is None:
+            raise InputError("distillation: needs at least one --teacher.", "distillation")
+        self._targets = targets
         random.seed(recipe.seed)
         torch.manual_seed(recipe.seed)
         self.recipe, self.data = recipe, data
@@ -154,6 +166,9 @@ class Finetuning:
             second = self._forward(batch)
             total = (loss + self._loss(second, batch)) / 2
             total = total + self.recipe.rdrop * consistency_loss(logits, second, batch.labels)
+        if self.recipe.distillation:
+            share = self.recipe.distillation
+            total = (1 - share) * total + share * distillation_loss(logits, self._taught(batch))
         torch.autograd.backward(total)
         if self.recipe.adversarial:
             self._adversarial_backward(batch)
@@ -174,6 +189,11 @@ class Finetuning:
         with torch.no_grad():
             self._words.sub_(step)
 
+    def _taught(self, batch: Batch) -> torch.Tensor:
+        assert self._targets is not None  # noqa: S101 - the constructor has refused it
+        rows = np.stack([self._targets[row.task][row.place] for row in batch.rows])
+        return torch.from_numpy(rows).to(self.device)
+
     def _forward(self, batch: Batch) -> torch.Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
             logits: torch.Tensor = self.model(**batch.inputs).logits
@@ -192,6 +212,7 @@ def finetune(
     checkpoint: Path,
     progress: Progress,
     on_epoch: Callable[[Epoch], None],
+    targets: Targets | None = None,
 ) -> Epoch:
     """Train on both tasks' training rows and keep the best epoch in `checkpoint`.
 
@@ -201,7 +222,7 @@ def finetune(
     Returns:
         The best epoch.
     """
-    run = Finetuning(base_model, data, recipe)
+    run = Finetuning(base_model, data, recipe, targets)
     best: Epoch | None = None
     while run.epoch < recipe.epochs:
         epoch = run.run_epoch(progress)

@@ -66,3 +66,22 @@ def consistency_loss(
         )
         total = total + both / 2
     return total / first.shape[0]
+
+
+def distillation_loss(logits: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+    """Mean over the batch of the cross entropy to a teacher's probabilities, in both tasks.
+
+    Unlike a label, a teacher answers both tasks for every row (Hinton et al. 2015, "Distilling the
+    Knowledge in a Neural Network"; its calibrated probabilities stand in for a higher temperature).
+
+    Args:
+        logits: (batch, 9).
+        teacher: (batch, 9) probabilities; each task's columns sum to 1.
+    """
+    total = logits.new_zeros((), dtype=torch.float32)
+    for task in TASKS:
+        own = task_slice(task)
+        total = total + functional.cross_entropy(
+            logits[:, own].float(), teacher[:, own], reduction="sum"
+        )
+    return total / logits.shape[0]

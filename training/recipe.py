@@ -35,6 +35,8 @@ class Recipe(BaseModel):
     """Factor of R-Drop's consistency term; 0: off, and half the time."""
     adversarial: float = Field(0.0, ge=0)
     """Length of FGM's step on the word embeddings; 0: off, and half the time."""
+    distillation: float = Field(0.0, ge=0, le=1)
+    """Share of the loss that asks for the teachers' answers rather than the labels."""
     freeze_words: bool = False
     """Keep the word embeddings as pretrained; a fifth less time a step on a CPU."""
     max_tokens: int = Field(128, ge=8, le=512)

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from training.data import TaskData, load_task
 from training.finetune import Epoch, Progress, finetune
 from training.recipe import Recipe
+from training.teachers import soft_targets
 
 NOTES = "training.json"
 """How a checkpoint came about; it lies beside the weights and goes into `metrics.json`."""
@@ -24,6 +27,8 @@ class Origin:
     sentiment_data: str
     rows: int | None = None
     """Use only the first `rows` training rows a task; None: all."""
+    teachers: tuple[Path, ...] = ()
+    """Model folders whose answers a recipe with `distillation` learns from."""
 
     def load(self) -> dict[str, TaskData]:
         """Both tasks' rows."""
@@ -43,7 +48,10 @@ def train(
 ) -> None:
     """Fine-tune into `checkpoint` and write its notes beside the weights."""
     started = time.monotonic()
-    best = finetune(origin.base_model, data, recipe, checkpoint, progress, on_epoch)
+    targets = None
+    if origin.teachers:
+        targets = soft_targets(origin.teachers, data, torch.get_num_threads())
+    best = finetune(origin.base_model, data, recipe, checkpoint, progress, on_epoch, targets)
     write_notes(checkpoint, origin, data, recipe, best.number, time.monotonic() - started)
 
 
@@ -63,6 +71,7 @@ def write_notes(
             "sentiment": Path(origin.sentiment_data).name,
         },
         "recipe": recipe.model_dump(),
+        "teachers": [teacher.name for teacher in origin.teachers],
         "best_epoch": best_epoch,
         "train_rows": {task: len(rows.train) for task, rows in data.items()},
         "train_rows_dropped_as_in_held_out_splits": {t: rows.dropped for t, rows in data.items()},

@@ -4,10 +4,14 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import mlflow
 import numpy as np
 import onnx
+import pandas as pd
 import pytest
 import torch
 from transformers import (
@@ -25,17 +29,20 @@ from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from inference.registry import fetch, load_champion, version_of, versions
 from training.data import load_task
+from training.experiment import Audience, run_experiment
+from training.export import check_fused
 from training.finetune import Epoch, logits_of
 from training.losses import NO_LABEL, class_weights, joint_loss
+from training.parity import check_parity
 from training.recipe import Recipe
 from training.register import ensure_champion, register
-from training.experiment import Audience, run_experiment
 from training.train import Origin
 
 WORDS = {
     "emotion": ["cry", "laugh", "kiss", "rage", "dread", "gasp"],
     "sentiment": ["awful", "table", "great"],
 }
+SILENT = Audience(lambda _: None, lambda *_: None, lambda _: None, lambda _: None)
 FILLERS = ["i", "feel", "today", "we", "all", "the", "so", "really", "then", "again"]
 
 
@@ -74,7 +81,19 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-Trained = tuple[Path, Path, list[Epoch], list[int]]
+class Trained(NamedTuple):
+    """What one training left behind, and what it told on its way."""
+
+    settings: Settings
+    folder: Path
+    epochs: list[Epoch]
+    steps: list[int]
+    rows_told: Any
+    variants: Any
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.settings.state / "checkpoints" / "tiny"
 
 
 @pytest.fixture(scope="module")
@@ -83,16 +102,18 @@ def trained(rows: Path, base: Path, tmp_path_factory: pytest.TempPathFactory) ->
     epochs: list[Epoch] = []
     steps: list[int] = []
     recipe = Recipe(epochs=6, learning_rate=3e-3, batch_size=16, max_tokens=32, warmup=0)
-    train(
-        Origin(str(base), str(rows / "emotion"), str(rows / "sentiment")), recipe,
-        folder / "checkpoint", folder / "tiny", lambda done, *_: steps.append(done), epochs.append,
-        final=True,
-    )  # fmt: skip
-    return folder / "checkpoint", folder / "tiny", epochs, steps
+    settings = Settings(state_dir=folder / "state")
+    told: list[object] = []
+    audience = Audience(
+        told.append, lambda done, *_: steps.append(done), epochs.append, told.append
+    )
+    origin = Origin(str(base), str(rows / "emotion"), str(rows / "sentiment"))
+    run_experiment(settings, origin, recipe, folder / "tiny", audience, final=True)
+    return Trained(settings, folder / "tiny", epochs, steps, *told)
 
 
 def test_training_learns_both_tasks_and_tells_its_progress(trained: Trained) -> None:
-    _, folder, epochs, steps = trained
+    folder, epochs, steps = trained.folder, trained.epochs, trained.steps
     assert steps == list(range(1, 6 * math.ceil(648 / 16) + 1))
     assert [epoch.number for epoch in epochs] == [1, 2, 3, 4, 5, 6]
     metrics = json.loads((folder / "metrics.json").read_text())
@@ -107,7 +128,7 @@ def test_training_learns_both_tasks_and_tells_its_progress(trained: Trained) -> 
 def test_graph_is_fused_quantised_and_says_what_the_checkpoint_says(
     trained: Trained, rows: Path
 ) -> None:
-    checkpoint, folder, _, _ = trained
+    checkpoint, folder = trained.checkpoint, trained.folder
     operators = [node.op_type for node in onnx.load(folder / "model.onnx").graph.node]
     assert operators.count("QAttention") == 2
     assert operators.count("SkipLayerNormalization") == 4
@@ -133,7 +154,7 @@ def test_graph_is_fused_quantised_and_says_what_the_checkpoint_says(
 def test_registered_champion_is_what_the_service_loads(
     trained: Trained, settings: Settings
 ) -> None:
-    _, folder, _, _ = trained
+    folder = trained.folder
     with pytest.raises(NotFoundError, match="champion"):
         load_champion(settings)
     assert ensure_champion(settings, folder) == "1"
@@ -153,10 +174,57 @@ def test_registered_champion_is_what_the_service_loads(
     assert (listed[0].metric("emotion.accuracy") or 0) > 0.95
 
 
+def test_run_tells_rows_epochs_recipe_and_commit(trained: Trained, tmp_path: Path) -> None:
+    client = mlflow_client(trained.settings)
+    (run,) = client.search_runs(["1"])
+    assert run.info.status == "FINISHED"
+    history = client.get_metric_history(run.info.run_id, "emotion_macro_f1")
+    assert [point.step for point in history] == [1, 2, 3, 4, 5, 6]
+    assert run.data.params["learning_rate"] == "0.003"
+    assert len(run.data.tags["mlflow.source.git.commit"]) == 40
+    files = {item.path for item in client.list_artifacts(run.info.run_id, "data")}
+    assert files == {"data/data.json", "data/data.md", "data/data.png"}
+    assert trained.rows_told["emotion"]["splits"]["release"]["rows"] == 36
+    digests = {item.dataset.digest for item in run.inputs.dataset_inputs}
+    assert trained.rows_told["emotion"]["sha256"][:36] in digests
+
+
+def test_version_belongs_to_its_run_and_loads_in_any_mlflow(trained: Trained) -> None:
+    settings = trained.settings
+    version = register(settings, trained.folder)
+    client = mlflow_client(settings)
+    found = client.get_model_version(settings.model_name, version)
+    (run,) = client.search_runs(["1"])
+    assert found.run_id == run.info.run_id
+    assert found.tags["git_commit"] == run.data.tags["mlflow.source.git.commit"]
+    uri = f"models:/{settings.model_name}/{version}"
+    info = mlflow.models.get_model_info(uri)
+    assert info.signature.inputs.input_names() == ["text"]
+    assert info.saved_input_example_info is not None
+    answer = mlflow.pyfunc.load_model(uri).predict(pd.DataFrame({"text": ["i feel rage today"]}))
+    assert answer.loc[0, "emotion"] == "anger"
+    assert answer.loc[0, "emotion_confidence"] == answer.loc[0, "p_anger"]
+
+
+def test_export_compares_three_forms_and_refuses_another_model(trained: Trained) -> None:
+    torch_form, plain, quantised = trained.variants
+    assert plain.difference < 1e-4
+    assert plain.agreement == 1
+    assert quantised.megabytes < plain.megabytes < torch_form.megabytes * 1.5
+    check_parity(trained.variants)
+    lost = {task: value - 0.004 for task, value in torch_form.accuracy.items()}
+    with pytest.raises(ModelError, match=r"INT8 loses 0\.40 points of emotion"):
+        check_parity([torch_form, plain, replace(quantised, accuracy=lost)])
+    with pytest.raises(ModelError, match="differs from PyTorch"):
+        check_parity([torch_form, replace(plain, difference=0.1), quantised])
+    with pytest.raises(ModelError, match="activation of 1 of 2"):
+        check_fused({"Attention": 2, "SkipLayerNormalization": 4, "BiasGelu": 1}, 2)
+
+
 def test_incomplete_folder_changes_nothing_in_the_registry(
     trained: Trained, settings: Settings, tmp_path: Path
 ) -> None:
-    _, folder, _, _ = trained
+    folder = trained.folder
     ensure_champion(settings, folder)
     with pytest.raises(ModelError, match=r"lacks model\.onnx"):
         register(settings, tmp_path)
@@ -219,34 +287,29 @@ def test_unusable_rows_are_named(rows: Path, tmp_path: Path, line: str, reason: 
 
 
 def test_missing_split_and_base_without_tokenizer_are_named(
-    base: Path, rows: Path, tmp_path: Path
+    base: Path, rows: Path, tmp_path: Path, settings: Settings
 ) -> None:
     with pytest.raises(DataError, match=r"no train\.jsonl"):
         load_task("emotion", str(tmp_path))
     (tmp_path / "config.json").write_text((base / "config.json").read_text())
     origin = Origin(str(tmp_path), str(rows / "emotion"), str(rows / "sentiment"))
     with pytest.raises(ModelError, match=str(tmp_path)):
-        train(
-            origin,
-            Recipe(epochs=1),
-            tmp_path / "c",
-            tmp_path / "t",
-            lambda *_: None,
-            lambda _: None,
-        )
+        run_experiment(settings, origin, Recipe(epochs=1), tmp_path / "t", SILENT)
     assert not (tmp_path / "t").exists()
+    runs = mlflow_client(settings).search_runs(["1"])
+    assert [run.info.status for run in runs] == ["FAILED"]
 
 
 @pytest.mark.parametrize("name", [".", "notes"])
-def test_training_replaces_no_folder_but_a_model(tmp_path: Path, name: str) -> None:
+def test_training_replaces_no_folder_but_a_model(
+    tmp_path: Path, settings: Settings, name: str
+) -> None:
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "diary.txt").write_text("dear diary")
     origin = Origin("base", "emotion", "sentiment")
+    target = tmp_path / "notes" if name == "notes" else Path(name)
     with pytest.raises(InputError, match="target"):
-        train(
-            origin, Recipe(), tmp_path / "c", tmp_path / "notes" if name == "notes" else Path(name),
-            lambda *_: None, lambda _: None,
-        )  # fmt: skip
+        run_experiment(settings, origin, Recipe(), target, SILENT)
     assert (tmp_path / "notes" / "diary.txt").exists()
 
 

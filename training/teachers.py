@@ -1,0 +1,40 @@
+"""What earlier models answer for the training rows: soft targets for a student."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from barometer.errors import ModelError
+from inference.classifier import Classifier
+from inference.model_folder import open_model_folder
+from training.data import TaskData
+
+Targets = dict[str, npt.NDArray[np.float32]]
+"""A task's (training rows, 9) probabilities, in the order of its rows."""
+
+
+def soft_targets(folders: Sequence[Path], data: dict[str, TaskData], threads: int) -> Targets:
+    """The teachers' calibrated probabilities of every training row, averaged.
+
+    Raises:
+        ModelError: a folder is no model, or its record does not say that it was kept from these
+            release rows: what it knows of them would reach the student.
+    """
+    sums: dict[str, Any] = dict.fromkeys(data, 0.0)
+    for path in folders:
+        folder = open_model_folder(path)
+        kept = folder.metrics.get("release_digests", {})
+        for task, rows in data.items():
+            if kept.get(task) != rows.release_digest():
+                raise ModelError(
+                    f"teacher {path} may have learnt from the {task} release rows: choose one that "
+                    "was trained on these rows with the release split set apart."
+                )
+        classifier = Classifier(folder, threads)
+        for task, rows in data.items():
+            scores = classifier.score(rows.train.texts)
+            sums[task] = sums[task] + np.hstack([scores.emotions, scores.sentiments])
+    return {task: (total / len(folders)).astype(np.float32) for task, total in sums.items()}

@@ -78,6 +78,14 @@ class ModelError(BarometerError):
     title = "Unusable model"
 
 
+class RefusedError(BarometerError):
+    """The gate found a challenger worse, or not better; the champion stays."""
+
+    status = 409
+    exit_code = 77  # EX_NOPERM
+    title = "Release refused"
+
+
 class SourceError(BarometerError):
     """An outside source answered with a fault, or lacks a setting."""
 

@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     """URL of Redis; empty: an embedded server is started in the state folder."""
     mlflow_tracking_uri: str = ""
     """MLflow's tracking and registry URI; empty: a SQLite file in the state folder."""
+    artifact_root: str = ""
+    """Where a new MLflow store keeps files, such as s3://bucket/path; empty: its own choice, or the
+    state folder."""
     model_name: str = "barometer"
     """Name of the registered model."""
     base_model: str = "distilbert-base-uncased"
@@ -89,6 +92,13 @@ class Settings(BaseSettings):
         if value != "off" and "{keyword}" not in value:
             raise ValueError("must contain {keyword}, or be 'off'")
         return value
+
+    @field_validator("artifact_root")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if value and "://" not in value:
+            raise ValueError("must be an address such as s3://bucket/path or file:///folder")
+        return value.rstrip("/")
 
     @field_validator("redis_url")
     @classmethod

@@ -4,7 +4,7 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
-from barometer.errors import UnavailableError
+from barometer.errors import SettingsError, UnavailableError
 from barometer.settings import Settings
 
 if TYPE_CHECKING:
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
+PREVIOUS = "previous"
+"""The champion before this one, which a rollback puts back."""
 EXPERIMENT = "barometer"
 
 
@@ -21,14 +23,15 @@ def tracking_uri(settings: Settings) -> str:
 
 
 def artifact_root(settings: Settings) -> str:
-    """Where runs of the embedded store keep their files."""
-    return (settings.state / "mlflow-artifacts").as_uri()
+    """Where runs keep their files: `ARTIFACT_ROOT`, or a folder in the state folder."""
+    return settings.artifact_root or (settings.state / "mlflow-artifacts").as_uri()
 
 
 def mlflow_client(settings: Settings) -> "MlflowClient":
     """A client of the tracking store and registry, with `mlflow`'s own defaults set alike.
 
     Raises:
+        SettingsError: `ARTIFACT_ROOT` is not where the store keeps its files.
         UnavailableError: a configured server does not answer.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -46,9 +49,17 @@ def mlflow_client(settings: Settings) -> "MlflowClient":
     mlflow.set_registry_uri(uri)
     client = mlflow.MlflowClient(uri, uri)
     try:
-        if client.get_experiment_by_name(EXPERIMENT) is None:
-            root = None if settings.mlflow_tracking_uri else artifact_root(settings)
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        if experiment is None:
+            own = settings.artifact_root or not settings.mlflow_tracking_uri
+            root = artifact_root(settings) if own else None
             client.create_experiment(EXPERIMENT, artifact_location=root)
+        elif settings.artifact_root not in ("", experiment.artifact_location):
+            raise SettingsError(
+                f"BAROMETER_ARTIFACT_ROOT={settings.artifact_root} cannot be used: this store's "
+                f"runs lie in {experiment.artifact_location}, which MLflow cannot move. Unset it, "
+                "or begin with a new store (BAROMETER_MLFLOW_TRACKING_URI)."
+            )
     except MlflowException as error:
         if "RESOURCE_ALREADY_EXISTS" in str(error.error_code):  # another process was first
             return client

@@ -1,0 +1,172 @@
+"""`barometer release`: the challenger through the gate, and on to champion if it passes."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from barometer.errors import ConflictError, ModelError, NotFoundError, UnavailableError
+from barometer.labels import task_slice
+from barometer.settings import Settings
+from barometer.tracking import CHALLENGER, CHAMPION, mlflow_client
+from inference.classifier import Classifier
+from inference.model_folder import open_model_folder
+from inference.registry import fetch, version_of
+from training.behaviour import run_behaviour
+from training.gate import (
+    Answers,
+    Bounds,
+    Decision,
+    Ints,
+    Line,
+    compare_answers,
+    compare_behaviour,
+    compare_latency,
+)
+from training.gate_report import write_report
+from training.gate_rows import RowSet, held_out
+from training.latency import ROUNDS, interleaved_ms
+from training.promotion import promote
+
+Progress = Callable[[int, int, str], None]
+"""Called with steps done, steps in all, and what comes next."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A registered version, loaded with one thread."""
+
+    version: str
+    run_id: str
+    classifier: Classifier
+
+
+def release(
+    settings: Settings,
+    *,
+    version: str | None = None,
+    labels: Path | None = None,
+    bounds: Bounds | None = None,
+    dry_run: bool = False,
+    progress: Progress = lambda *_: None,
+) -> Decision:
+    """Judge a version (default: the challenger); log the report; if it passes, promote it.
+
+    The report goes to the version's run as `gate/`, the outcome to its tags `gate` and
+    `gate_against`. Aliases move last, and only on a pass. With `dry_run` nothing is written.
+
+    Args:
+        settings: the registry, and the rows to judge by.
+        version: what to judge instead of the alias `challenger`.
+        labels: held-out live labels, a jsonl file.
+        bounds: the margins; default: those of `Bounds`.
+        dry_run: judge only.
+        progress: told of each step.
+
+    Raises:
+        NotFoundError: there is no champion or challenger.
+        ConflictError: the challenger is the champion, or the champion changed meanwhile.
+        ModelError: a version's files are not what was registered.
+        DataError: rows cannot be used.
+        UnavailableError: the registry does not answer.
+    """
+    bounds = bounds or Bounds()
+    client = mlflow_client(settings)
+    current = version_of(client, settings.model_name, CHAMPION)
+    wanted = version or version_of(client, settings.model_name, CHALLENGER)
+    if wanted == current:
+        raise ConflictError(
+            f"version {wanted} is the champion already: name another, or register a challenger."
+        )
+    progress(0, 0, "models")
+    champion = _load(settings, client, current)
+    challenger = _load(settings, client, wanted)
+    lines = _judge(settings, champion, challenger, labels, bounds, progress)
+    decision = Decision(current, wanted, tuple(lines), bounds, dry_run)
+    if not dry_run:
+        _log(settings, client, challenger, decision)
+        if decision.passed:
+            promote(settings, wanted, over=current)
+    return decision
+
+
+def _load(settings: Settings, client: MlflowClient, version: str) -> Candidate:
+    try:
+        found = client.get_model_version(settings.model_name, version)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise NotFoundError(
+                f"version {version!r} of model {settings.model_name!r} does not exist: "
+                "`barometer models` lists those that do."
+            ) from error
+        raise UnavailableError(
+            f"the model registry does not answer ({error.error_code})."
+        ) from error
+    folder = open_model_folder(fetch(settings, version))
+    if folder.digest() != found.tags.get("digest"):
+        raise ModelError(
+            f"version {version}: the files in {folder.path} are not those that were registered. "
+            "Delete that folder to fetch them again; if they still differ, register the model anew."
+        )
+    return Candidate(version, found.run_id, Classifier(folder, threads=1))
+
+
+def _judge(
+    settings: Settings,
+    champion: Candidate,
+    challenger: Candidate,
+    labels: Path | None,
+    bounds: Bounds,
+    progress: Progress,
+) -> list[Line]:
+    models = (champion.classifier, challenger.classifier)
+    where = {"emotion": settings.emotion_data, "sentiment": settings.sentiment_data}
+    progress(0, 0, "rows")
+    sets = held_out(where, [model.folder for model in models], labels)
+    steps = len(sets) + 2 + ROUNDS
+    answers = []
+    for done, rows in enumerate(sets):
+        progress(done, steps, f"{rows.task}, {rows.name}")
+        answers.append(_answers(rows, models))
+    progress(len(sets), steps, "behaviour")
+    old = run_behaviour(models[0])
+    progress(len(sets) + 1, steps, "behaviour")
+    behaviour = compare_behaviour(old, run_behaviour(models[1]), bounds)
+    times = interleaved_ms(
+        *models, sets[0].rows.texts,
+        lambda done, _: progress(len(sets) + 2 + done, steps, "latency"),
+    )  # fmt: skip
+    marks = [model.folder.digest()[:12] for model in models]
+    detail = f"{marks[0]} and {marks[1]}"
+    files = Line("files", "SHA-256 as registered", passed=True, detail=detail)
+    compared = compare_answers(answers, bounds)
+    return [*compared, *behaviour, compare_latency(*times, bounds), files]
+
+
+def _answers(rows: RowSet, models: tuple[Classifier, Classifier]) -> Answers:
+    def guess(model: Classifier) -> Ints:
+        found: Ints = model.logits(rows.rows.texts)[0][:, task_slice(rows.task)].argmax(axis=1)
+        return found
+
+    truth = np.array(rows.rows.labels)
+    return Answers(rows.task, rows.name, truth, guess(models[0]), guess(models[1]), rows.note)
+
+
+def _log(
+    settings: Settings, client: MlflowClient, challenger: Candidate, decision: Decision
+) -> None:
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            write_report(decision, Path(folder))
+            client.log_artifacts(challenger.run_id, folder, "gate")
+        tags = {"gate": "pass" if decision.passed else "fail", "gate_against": decision.champion}
+        for key, value in tags.items():
+            client.set_model_version_tag(settings.model_name, decision.challenger, key, value)
+    except (MlflowException, OSError) as error:
+        raise UnavailableError(
+            f"the gate's report cannot be logged, so nothing was released ({error})."
+        ) from error

@@ -12,8 +12,8 @@ from barometer.logs import set_up_logs
 from barometer.settings import settings
 
 EXTRA_OF = {
-    **dict.fromkeys(("datasets", "onnx", "optimum", "ray", "torch", "transformers"), "train"),
-    **dict.fromkeys(("evidently", "prefect"), "ops"),
+    **dict.fromkeys(("datasets", "optimum", "ray", "torch", "transformers"), "train"),
+    **dict.fromkeys(("evidently", "onnx", "prefect"), "ops"),
 }
 """Which extra brings a module that the plain install lacks."""
 

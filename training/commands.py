@@ -169,6 +169,7 @@ def list_models(
 
 
 @app.command()
+<<<<<<< HEAD
 def release(
     *,
     rollback: Annotated[
@@ -215,6 +216,49 @@ def release(
     else:
         print_report(decision)
     decision.raise_if_refused()
+=======
+def adapt(
+    rows: Annotated[Path, typer.Argument(help="Labelled rows: text, sentiment and/or emotion.")],
+    target: Annotated[Path, typer.Argument(help="Model folder to write.")],
+    *,
+    model: Annotated[
+        Path | None, typer.Option(help="Model folder to start from; else the champion.")
+    ] = None,
+    learn: Annotated[
+        float, typer.Option(help="Share, by time, to learn; the rest measures.")
+    ] = 0.5,
+    labels: Annotated[
+        int | None, typer.Option(help="Learn from only so many of the newest learning rows.", min=1)
+    ] = None,
+    replay: Annotated[
+        float, typer.Option(help="Weight of the replayed old rows; the new ones weigh 1.", min=0)
+    ] = 0.3,
+    no_register: Annotated[
+        bool, typer.Option("--no-register", help="Only write the folder.")
+    ] = False,
+    json_: Json = False,
+) -> None:
+    """Adapt the champion to labelled rows of a new domain, in seconds and without torch.
+
+    Example: barometer adapt airlines.jsonl runs/airlines
+    """
+    from training.adapt import Plan, start_model
+    from training.adapt import adapt as run_adaptation
+    from training.adapt_report import show
+    from training.register import register as add
+
+    config = settings()
+    with progress("adapting") as (bar, task):
+        record = run_adaptation(
+            config, start_model(config, model), Plan(rows, learn, labels, replay), target,
+            lambda line: bar.update(task, note=line),
+        )  # fmt: skip
+        version = None if no_register else add(config, target)
+    if json_:
+        print_json(record | {"version": version})
+        return
+    show(record, target, version)
+>>>>>>> adapt
 
 
 def _show_metrics(metrics: dict[str, Any], *, as_json: bool) -> None:

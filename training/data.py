@@ -4,10 +4,12 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from barometer.errors import DataError, UnavailableError
 from barometer.labels import TASKS
 from barometer.text import fingerprint, model_input
+from training.json_lines import read_json_lines
 
 SPLITS = ("train", "validation", "test")
 RELEASE_ROWS = 1000
@@ -113,10 +115,10 @@ def _digest(splits: list[Rows]) -> str:
 
 def _checked(task: str, where: str, split: str) -> Rows:
     table = _read(task, where, split)
-    if not {"text", "label"} <= set(table.column_names):
-        found = ", ".join(table.column_names)
+    if not {"text", "label"} <= table.keys():
+        found = ", ".join(table)
         raise DataError(f"{where}, {split}: columns text and label are needed, found {found}.")
-    if table.num_rows == 0:
+    if not table["label"]:
         raise DataError(f"{where}: the {split} split is empty.")
     names = TASKS[task]
     labels: list[int] = []
@@ -130,26 +132,33 @@ def _checked(task: str, where: str, split: str) -> Rows:
     return Rows([model_input(str(text)) for text in table["text"]], labels)
 
 
-def _read(task: str, where: str, split: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _read(task: str, where: str, split: str) -> dict[str, list[Any]]:
+    """A split's columns; a folder is read without `datasets`, which a plain install lacks."""
+    folder = Path(where)
+    if folder.is_dir():
+        file = folder / f"{split}.jsonl"
+        if not file.is_file():
+            raise DataError(f"{task} data: {folder} holds no {split}.jsonl.")
+        return _columns([row for _, row in read_json_lines(file)])
+    return _read_hub(task, where, split)
+
+
+def _columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    names = dict.fromkeys(name for row in rows for name in row) or ("text", "label")
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _read_hub(task: str, where: str, split: str) -> dict[str, list[Any]]:
     import datasets  # noqa: PLC0415 - seconds to import, and only the train extra has it
 
     datasets.disable_progress_bars()
-    folder = Path(where)
     try:
-        if folder.is_dir():
-            file = folder / f"{split}.jsonl"
-            if not file.is_file():
-                raise DataError(f"{task} data: {folder} holds no {split}.jsonl.")
-            return datasets.load_dataset("json", data_files={split: str(file)}, split=split)
         name, _, configuration = where.partition(":")
-        return datasets.load_dataset(name, configuration or None, split=split)
+        table = datasets.load_dataset(name, configuration or None, split=split)
+        return {column: list(table[column]) for column in table.column_names}
     except (datasets.exceptions.DatasetNotFoundError, ConnectionError) as error:
         raise UnavailableError(
             f"{task} data {where!r} is neither a folder nor reachable on the hub: set "
             f"BAROMETER_{task.upper()}_DATA to a folder with train.jsonl, validation.jsonl and "
             'test.jsonl of {"text", "label"} rows.'
-        ) from error
-    except datasets.exceptions.DatasetGenerationError as error:
-        raise DataError(
-            f"{task} data in {where}: {split}.jsonl is not valid JSON lines."
         ) from error

@@ -10,10 +10,11 @@ from barometer.settings import Settings
 from barometer.tracking import mlflow_client
 from training.data_report import write_data_report
 from training.finetune import Epoch, Progress
-from training.package import check_target, package
+from training.package import package
 from training.parity import Variant
 from training.recipe import Recipe
 from training.runs import log_figures, log_files, log_origin, open_run
+from training.target import check_target
 from training.train import Origin, train
 
 

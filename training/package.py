@@ -9,16 +9,18 @@ from typing import Any
 
 import torch
 
-from barometer.errors import InputError, ModelError
+from barometer.errors import ModelError
 from inference.classifier import Classifier
-from inference.model_folder import FILES, open_model_folder
+from inference.model_folder import open_model_folder
 from training.data import TaskData
 from training.evaluate import evaluate_splits, write_metrics, write_reference
 from training.export import export
 from training.model_card import write_card
 from training.parity import Variant, check_parity
 from training.recipe import Recipe
+from training.replay import write_replay
 from training.runs import RUN
+from training.target import check_target
 from training.train import NOTES
 
 
@@ -71,20 +73,10 @@ def package(
         )
         written = write_metrics(folder, figures, notes)
         write_reference(classifier, data)
+        write_replay(classifier, data)
         write_card(folder, target.name, notes, figures)
         if target.exists():
             target.rename(Path(scratch) / "replaced")
         folder.rename(target)
     return written
 
-
-def check_target(target: Path) -> None:
-    """Refuse to replace anything but a model folder: it would be gone, after an hour's work.
-
-    Raises:
-        InputError: `target` is something else.
-    """
-    if not target.name or target.name == "..":
-        raise InputError(f"target: {target} is no name for a new folder.", "target")
-    if target.exists() and not all((target / name).is_file() for name in FILES):
-        raise InputError(f"target: {target} exists and is no model folder; name another.", "target")

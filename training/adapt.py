@@ -1,0 +1,194 @@
+"""`barometer adapt`: a new linear head from labelled rows of a new domain, in seconds.
+
+Nothing here needs torch or a network: features and logits come from the served ONNX file.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from barometer.errors import DataError
+from barometer.labels import TASKS, task_slice
+from barometer.settings import REPOSITORY, Settings
+from inference.classifier import Classifier
+from inference.model_folder import ModelFolder, open_model_folder
+from inference.registry import fetch
+from training.adapted_folder import write_adapted, write_record
+from training.data import Rows, TaskData, load_task
+from training.domain_figures import measure
+from training.evaluate import evaluate_rows, write_reference
+from training.head import ChosenHead, Examples, choose_head
+from training.labelled_rows import Halves, digest, read_labelled_rows, rows_of, split_by_time
+from training.register import ensure_champion
+from training.replay import Replay, make_replay, read_replay
+from training.target import check_target
+
+STARTER = REPOSITORY / "models" / "starter"
+FEWEST_ROWS = 20
+"""Fewest labelled rows of a task in each half."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to learn from, and how."""
+
+    rows: Path
+    """The file of labelled rows."""
+    learn: float = 0.5
+    """Share of the rows, by time, to learn from; the rest measures."""
+    labels: int | None = None
+    """Learn from no more than so many of the newest learning rows; None: all."""
+    replay_weight: float = 0.3
+    """Weight of all replayed old rows together, that of the new ones being 1."""
+
+
+def adapt(
+    settings: Settings, model: ModelFolder, plan: Plan, target: Path, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Write `target`: `model` with a new head for every task that the rows label.
+
+    Args:
+        settings: name the old rows' folders; a hub name there is not asked.
+        model: the folder to start from.
+        plan: the new rows.
+        target: the folder to write, in one move, once all is measured.
+        say: told what is being done.
+
+    Returns:
+        The record that `metrics.json` keeps as `adapted_from`.
+
+    Raises:
+        DataError: a row cannot be used, or a half has too few rows of a task.
+        InputError: `target` is something else than a model folder.
+        ModelError: the model has no `pooled`, or its replay file is broken.
+    """
+    started = time.monotonic()
+    check_target(target)
+    rows, unlabelled = read_labelled_rows(plan.rows)
+    halves = split_by_time(rows, plan.learn, unlabelled)
+    learn = halves.learn[-plan.labels :] if plan.labels else halves.learn
+    halves = Halves(learn, halves.measure, unlabelled, halves.repeated)
+    tasks = _labelled_tasks(halves, plan.rows)
+    old_rows = {task: load_task(task, where) for task, where in _old_folders(settings).items()}
+    classifier = Classifier(model, settings.session_threads)
+    replay, source = _replay(classifier, old_rows)
+    say(f"replaying old rows: {source}")
+    heads = {}
+    for task in tasks:
+        say(f"learning {task} from {len(rows_of(task, learn))} rows")
+        heads[task] = _learn(classifier, task, halves, replay, plan.replay_weight)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".adapt-") as scratch:
+        folder = Path(scratch) / target.name
+        write_adapted(model, folder, heads, replay, target.name)
+        adapted = Classifier(open_model_folder(folder), settings.session_threads)
+        say("measuring before and after")
+        measured = {task: rows_of(task, halves.measure) for task in tasks}
+        before = {task: _figures(classifier, task, rows) for task, rows in measured.items()}
+        after = {task: _figures(adapted, task, rows) for task, rows in measured.items()}
+        cost = {
+            task: {
+                "before": evaluate_rows(classifier, task, rows.validation),
+                "after": evaluate_rows(adapted, task, rows.validation),
+            }
+            for task, rows in old_rows.items()
+        }
+        write_reference(adapted, old_rows if len(old_rows) == len(TASKS) else _as_data(halves))
+        record = {
+            "name": model.name,
+            "digest": model.digest(),
+            "rows_digest": digest(learn),
+            "rows_unlabelled": halves.unlabelled,
+            "rows_repeated": halves.repeated,
+            "replayed": source,
+            "replay_weight": plan.replay_weight,
+            "tasks": {
+                task: {
+                    "rows_learnt": len(rows_of(task, learn)),
+                    "penalty": head.penalty,
+                    "temperature": round(head.temperature, 4),
+                    "held_out_losses": {str(k): round(v, 4) for k, v in head.losses.items()},
+                    "before": before[task],
+                    "after": after[task],
+                }
+                for task, head in heads.items()
+            },
+            "cost": cost,
+            "seconds": round(time.monotonic() - started, 1),
+        }
+        validation = {task: one["after"] for task, one in cost.items()}
+        write_record(folder, validation, record)
+        if target.exists():
+            target.rename(Path(scratch) / "replaced")
+        folder.rename(target)
+    return record
+
+
+def start_model(settings: Settings, folder: Path | None) -> ModelFolder:
+    """The model folder at `folder`, or the champion's; an empty registry gets the starter."""
+    if folder is not None:
+        return open_model_folder(folder)
+    return open_model_folder(fetch(settings, ensure_champion(settings, STARTER)))
+
+
+def _labelled_tasks(halves: Halves, file: Path) -> list[str]:
+    tasks = [task for task in TASKS if rows_of(task, halves.learn).texts]
+    for task in tasks:
+        for half, rows in (("learning", halves.learn), ("measured", halves.measure)):
+            count = len(rows_of(task, rows))
+            if count < FEWEST_ROWS:
+                raise DataError(
+                    f"{file}: the {half} half has {count} {task} labels and needs {FEWEST_ROWS}: "
+                    "label more rows, or cut them elsewhere with --learn."
+                )
+    if not tasks:
+        raise DataError(f"{file}: no row is left to learn from: label more rows.")
+    return tasks
+
+
+def _old_folders(settings: Settings) -> dict[str, str]:
+    """The tasks whose configured data is a folder here; a hub is not asked."""
+    named = {"emotion": settings.emotion_data, "sentiment": settings.sentiment_data}
+    return {task: where for task, where in named.items() if Path(where).is_dir()}
+
+
+def _replay(classifier: Classifier, old: dict[str, TaskData]) -> tuple[Replay | None, str]:
+    carried = read_replay(classifier.folder.path)
+    if carried is not None:
+        return carried, f"{len(carried.label)} that the model carries"
+    if not old:
+        return None, (
+            "none, since the model carries none and neither BAROMETER_EMOTION_DATA nor "
+            "BAROMETER_SENTIMENT_DATA is a folder"
+        )
+    made = make_replay(classifier, old)
+    return made, f"{len(made.label)} of the configured {' and '.join(old)} data"
+
+
+def _learn(
+    classifier: Classifier, task: str, halves: Halves, replay: Replay | None, weight: float
+) -> ChosenHead:
+    rows = rows_of(task, halves.learn)
+    logits, _ = classifier.logits(rows.texts)
+    new = Examples(
+        classifier.pooled(rows.texts), logits[:, task_slice(task)], np.array(rows.labels)
+    )
+    old = replay.of(task) if replay is not None else None
+    return choose_head(new, old, weight, classifier.folder.temperatures[task])
+
+
+def _figures(classifier: Classifier, task: str, rows: Rows) -> dict[str, Any]:
+    logits, _ = classifier.logits(rows.texts)
+    return asdict(measure(task, logits, rows.labels, classifier.folder.temperatures[task]))
+
+
+def _as_data(halves: Halves) -> dict[str, TaskData]:
+    """The measured rows in the place of validation rows, which are not on this machine."""
+    none = Rows([], [])
+    measured = Rows([row.text for row in halves.measure], [])
+    return {"measured": TaskData("measured", none, measured, none, none, 0)}

@@ -61,6 +61,20 @@ def train(
     check_target(target)
     data = origin.load()
     best = finetune(origin.base_model, data, recipe, checkpoint, progress, on_epoch)
+    seconds = round(time.monotonic() - started)
+    write_notes(checkpoint, origin, recipe, data, best.number, seconds=seconds)
+    return package(checkpoint, data, target, final=final)
+
+
+def write_notes(
+    checkpoint: Path,
+    origin: Origin,
+    recipe: Recipe,
+    data: dict[str, TaskData],
+    best_epoch: int,
+    **more: Any,
+) -> None:
+    """Write into `checkpoint` how it came about; `package` puts it into `metrics.json`."""
     notes = {
         "base_model": Path(origin.base_model).name,
         "data": {
@@ -68,15 +82,14 @@ def train(
             "sentiment": Path(origin.sentiment_data).name,
         },
         "recipe": recipe.model_dump(),
-        "best_epoch": best.number,
+        "best_epoch": best_epoch,
         "train_rows": {task: len(rows.train) for task, rows in data.items()},
         "train_rows_dropped_as_in_held_out_splits": {t: rows.dropped for t, rows in data.items()},
         "data_digests": {task: rows.digest() for task, rows in data.items()},
         "release_digests": {task: rows.release_digest() for task, rows in data.items()},
-        "seconds": round(time.monotonic() - started),
+        **more,
     }
     (checkpoint / NOTES).write_text(json.dumps(notes, indent=2) + "\n")
-    return package(checkpoint, data, target, final=final)
 
 
 def package(

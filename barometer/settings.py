@@ -1,6 +1,7 @@
 """Every setting, in one frozen class: environment or `.env`, prefix `BAROMETER_`."""
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,6 +51,12 @@ class Settings(BaseSettings):
     """Emotion rows: a hub name or a local folder with train/validation/test.jsonl."""
     sentiment_data: str = "cardiffnlp/tweet_eval:sentiment"
     """Sentiment rows: a hub name (`name:configuration`) or such a folder."""
+    ray_address: str = ""
+    """`host:port` of a Ray cluster that this machine belongs to; empty: `tune` uses this machine.
+
+    Every node needs Barometer's train extra, and must see the state folder, the base model and
+    MLflow under the same names. RAY_AUTH_TOKEN is the cluster's.
+    """
     cache_ttl_s: int = Field(3600, ge=1)
     """Seconds an analysis stays cached."""
     threads: int = Field(0, ge=0)
@@ -99,6 +106,13 @@ class Settings(BaseSettings):
         if value and "://" not in value:
             raise ValueError("must be an address such as s3://bucket/path or file:///folder")
         return value.rstrip("/")
+
+    @field_validator("ray_address")
+    @classmethod
+    def _is_cluster(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[^:/\s]+:\d+", value):
+            raise ValueError("must be host:port of a node's GCS, such as 10.0.0.1:6379")
+        return value
 
     @field_validator("redis_url")
     @classmethod

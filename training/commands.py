@@ -18,7 +18,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
 @app.command()
-def train(  # noqa: PLR0913 - one parameter an option
+def train(
     target: Annotated[Path, typer.Argument(help="Model folder to write.")],
     *,
     recipe: Annotated[
@@ -169,7 +169,6 @@ def list_models(
 
 
 @app.command()
-<<<<<<< HEAD
 def release(
     *,
     rollback: Annotated[
@@ -216,7 +215,9 @@ def release(
     else:
         print_report(decision)
     decision.raise_if_refused()
-=======
+
+
+@app.command()
 def adapt(
     rows: Annotated[Path, typer.Argument(help="Labelled rows: text, sentiment and/or emotion.")],
     target: Annotated[Path, typer.Argument(help="Model folder to write.")],
@@ -258,7 +259,76 @@ def adapt(
         print_json(record | {"version": version})
         return
     show(record, target, version)
->>>>>>> adapt
+
+
+@app.command()
+def tune(
+    target: Annotated[Path, typer.Argument(help="Model folder to write.")],
+    *,
+    trials: Annotated[int, typer.Option(help="Recipes to try.", min=1)] = 8,
+    rows: Annotated[
+        int | None, typer.Option(help="Only so many training rows a task.", min=1)
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="Most passes over the rows a trial.", min=1)] = 5,
+    scheduler: Annotated[str, typer.Option(help="asha or pbt.")] = "asha",
+    concurrent: Annotated[
+        int | None, typer.Option(help="Trials at a time; default: one a GPU or machine.", min=1)
+    ] = None,
+    rdrop: Annotated[bool, typer.Option("--rdrop", help="Search R-Drop too; slower.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the newest unfinished search.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the search and of each trial.")] = 7,
+    no_register: Annotated[
+        bool, typer.Option("--no-register", help="Write the folder, register nothing.")
+    ] = False,
+    json_: Json = False,
+) -> None:
+    """Search learning rate, batch size and more with Ray Tune; register the best model.
+
+    Example: barometer tune runs/searched --rows 2000 --trials 8 --epochs 3
+    """
+    from training.search_plan import Request
+    from training.tune import tune as run_tuning
+
+    if scheduler not in ("asha", "pbt"):
+        raise InputError("scheduler: must be asha or pbt.", "scheduler")
+    request = Request(trials, epochs, rows, scheduler, concurrent, seed, rdrop)  # type: ignore[arg-type]
+    with progress("searching") as (bar, task):
+
+        def on_epoch(done: int, most: int, best: float | None) -> None:
+            note = "" if best is None else f"best score {best:.4f}"
+            bar.update(task, completed=done, total=most, note=note)
+
+        result = run_tuning(
+            settings(), None if resume else request, target, on_epoch, bar.console.print,
+            _show_parity, registers=not no_register,
+        )  # fmt: skip
+    if json_:
+        print_json(result)
+        return
+    _show_trials(result["trials"])
+    _show_metrics(result["metrics"], as_json=False)
+    if result["version"] is not None:
+        print_line(f"registered {target} as version {result['version']}, alias challenger")
+
+
+def _show_trials(trials: list[dict[str, Any]]) -> None:
+    names = list(trials[0]["config"])
+    columns = ("trial", "score", "best epoch", "epochs", "state", *names)
+    rows = [
+        (t["trial"], t["score"], t["best_epoch"], t["epochs"], t["state"],
+         *(_brief(t["config"].get(name)) for name in names))
+        for t in trials
+    ]  # fmt: skip
+    print_table("Trials, the best first (score: validation rows)", columns, rows)
+    for t in trials:
+        if t["error"]:
+            print_line(f"trial {t['trial']} failed: {t['error']}")
+
+
+def _brief(value: Any) -> str:
+    return f"{value:.2g}" if isinstance(value, float) else str(value)
 
 
 def _show_metrics(metrics: dict[str, Any], *, as_json: bool) -> None:

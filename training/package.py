@@ -79,4 +79,3 @@ def package(
             target.rename(Path(scratch) / "replaced")
         folder.rename(target)
     return written
-

@@ -62,6 +62,7 @@ def write_notes(
     recipe: Recipe,
     best_epoch: int,
     seconds: float,
+    **more: Any,
 ) -> None:
     """Write `training.json`: recipe, base, and by fingerprint the rows of a checkpoint."""
     notes: dict[str, Any] = {
@@ -78,5 +79,6 @@ def write_notes(
         "data_digests": {task: rows.digest() for task, rows in data.items()},
         "release_digests": {task: rows.release_digest() for task, rows in data.items()},
         "seconds": round(seconds),
+        **more,
     }
     (checkpoint / NOTES).write_text(json.dumps(notes, indent=2) + "\n")

@@ -1,0 +1,204 @@
+"""Ray Tune at work: build or restore the search, run it, say what each trial has reached."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from mlflow import MlflowClient
+from ray import tune
+from ray.tune import Checkpoint
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import AsyncHyperBandScheduler, PopulationBasedTraining, TrialScheduler
+from ray.tune.search.basic_variant import BasicVariantGenerator
+
+from barometer.errors import InputError, ModelError
+from training.data import TaskData
+from training.ray_session import share_of
+from training.search_plan import Plan, Request
+from training.search_progress import LISTENER, Listener, SearchProgress, number
+from training.search_runs import SearchRuns
+from training.search_space import described, first_point, mutations, search_space
+from training.train import Origin
+from training.trial import Job, run_trial
+
+REDUCTION = 3
+"""ASHA lets the best third of the trials past a rung."""
+POPULATION_KEEPS = 4
+"""Checkpoints a trial: one that another trial is about to take over must not be gone."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one trial."""
+
+    trial: int
+    state: str
+    """finished, stopped (by the scheduler) or failed."""
+    epochs: int
+    score: float | None
+    """Of the best epoch."""
+    best_epoch: int | None
+    config: Mapping[str, Any]
+    """As it was in the best epoch."""
+    trial_id: str
+    error: str | None = None
+    checkpoint: Checkpoint | None = None
+
+
+def begin(
+    client: MlflowClient, request: Request, origin: Origin, digests: dict[str, str], name: str
+) -> Plan:
+    """Plan a new search: divide Ray's machines among its trials, begin its MLflow run."""
+    share = share_of(ray.nodes(), request.concurrent)
+    runs = SearchRuns.start(client, name)
+    plan = Plan(
+        run_id=runs.run_id,
+        trials=request.trials,
+        epochs=request.epochs,
+        scheduler=request.scheduler,
+        seed=request.seed,
+        rdrop=request.rdrop,
+        origin=origin,
+        digests=digests,
+        cpus=share.cpus,
+        gpus=share.gpus,
+        concurrent=share.concurrent,
+    )
+    asked = plan.model_dump(exclude={"run_id", "origin", "digests"}) | {"rows": origin.rows}
+    runs.log_params(asked | described(space_of(plan)))
+    return plan
+
+
+def run_search(
+    plan: Plan,
+    data: dict[str, TaskData],
+    tracking_uri: str,
+    folder: Path,
+    listener: Listener,
+) -> list[Outcome]:
+    """Run the search in `folder`, from where it stands.
+
+    Returns:
+        What became of each trial, the best first.
+
+    Raises:
+        InputError: a resumed search needs larger machines than there are.
+        ModelError: every trial failed.
+    """
+    job = Job(
+        base_model=plan.origin.base_model,
+        data=data,
+        seed=plan.seed,
+        threads=plan.cpus,
+        mutable=plan.scheduler == "pbt",
+        tracking_uri=tracking_uri,
+        parent=plan.run_id,
+    )
+    trainable = tune.with_resources(
+        tune.with_parameters(run_trial, job=job), {"cpu": plan.cpus, "gpu": plan.gpus}
+    )
+    _check_room(plan)
+    if tune.Tuner.can_restore(str(folder)):
+        tuner = tune.Tuner.restore(str(folder), trainable, resume_errored=True)
+    else:
+        tuner = _tuner(plan, trainable, folder)
+    token = LISTENER.set(listener)
+    try:
+        results = tuner.fit()
+    finally:
+        LISTENER.reset(token)
+    outcomes = sorted((_outcome(result) for result in results), key=lambda o: -(o.score or -1.0))
+    if not outcomes or outcomes[0].checkpoint is None:
+        reason = next((o.error for o in outcomes if o.error), "no trial ran an epoch")
+        raise ModelError(f"every trial of the search failed; the first said: {reason}")
+    return outcomes
+
+
+def space_of(plan: Plan) -> dict[str, Any]:
+    """The space that the plan searches."""
+    return search_space(plan.epochs, fixed_epochs=plan.scheduler == "pbt", rdrop=plan.rdrop)
+
+
+def _tuner(plan: Plan, trainable: Any, folder: Path) -> tune.Tuner:
+    space = space_of(plan)
+    asha = plan.scheduler == "asha"
+    return tune.Tuner(
+        trainable,
+        param_space=space,
+        tune_config=tune.TuneConfig(
+            metric="score",
+            mode="max",
+            num_samples=plan.trials,
+            search_alg=BasicVariantGenerator(
+                points_to_evaluate=[first_point(space, plan.epochs)],
+                random_state=plan.seed,
+                # A population is larger than what runs at a time: its trials take turns.
+                max_concurrent=plan.concurrent if asha else 0,
+            ),
+            scheduler=_scheduler(plan, space),
+            reuse_actors=True,  # importing torch again takes longer than a small epoch
+            trial_dirname_creator=_directory,
+        ),
+        run_config=tune.RunConfig(
+            name=folder.name,
+            storage_path=str(folder.parent),
+            checkpoint_config=tune.CheckpointConfig(
+                num_to_keep=1 if asha else POPULATION_KEEPS,
+                checkpoint_score_attribute="score",
+            ),
+            callbacks=[SearchProgress()],
+            verbose=0,
+        ),
+    )
+
+
+def _scheduler(plan: Plan, space: dict[str, Any]) -> TrialScheduler:
+    """ASHA, or population based training.
+
+    Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning"; Jaderberg et al. 2017,
+    "Population Based Training of Neural Networks".
+    """
+    if plan.scheduler == "asha":
+        return AsyncHyperBandScheduler(
+            time_attr="epoch", max_t=plan.epochs, grace_period=1, reduction_factor=REDUCTION
+        )
+    return PopulationBasedTraining(
+        time_attr="epoch", perturbation_interval=1, hyperparam_mutations=mutations(space)
+    )
+
+
+def _check_room(plan: Plan) -> None:
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if not any(n.get("CPU", 0) >= plan.cpus and n.get("GPU", 0) >= plan.gpus for n in nodes):
+        raise InputError(
+            f"resume: this search's trials take {plan.cpus} CPU cores and {plan.gpus:g} GPU each, "
+            "and no machine here has them; start another search.",
+            "resume",
+        )
+
+
+def _directory(trial: Trial) -> str:
+    return str(trial.trial_id)
+
+
+def _outcome(result: tune.Result) -> Outcome:
+    trial_id = Path(result.path).name
+    last = result.metrics or {}
+    kept = [(m["score"], m, c) for c, m in result.best_checkpoints or [] if "score" in m]
+    score, metrics, checkpoint = max(kept, key=lambda k: k[0]) if kept else (None, {}, None)
+    config = metrics.get("config", result.config or {})
+    epochs = int(last.get("epoch", 0))
+    whole = epochs >= (result.config or {}).get("epochs", 0)
+    return Outcome(
+        trial=number(trial_id),
+        state="failed" if result.error else "finished" if whole else "stopped",
+        epochs=epochs,
+        score=score,
+        best_epoch=metrics.get("epoch"),
+        config=config,
+        trial_id=trial_id,
+        error=str(result.error).strip().splitlines()[-1] if result.error else None,
+        checkpoint=checkpoint,
+    )

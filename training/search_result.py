@@ -1,0 +1,69 @@
+"""What a search leaves: its best checkpoint, a table and a picture of its trials."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from barometer.errors import ModelError
+from training.data import TaskData
+from training.finetune import STATE
+from training.search import Outcome
+from training.search_plan import Plan
+from training.search_plot import plot_trials
+from training.search_runs import SearchRuns
+from training.search_space import recipe_of
+from training.train import write_notes
+
+
+def keep_best(
+    outcomes: Sequence[Outcome],
+    plan: Plan,
+    data: dict[str, TaskData],
+    checkpoint: Path,
+    seconds: int,
+) -> None:
+    """Copy the best trial's best checkpoint to `checkpoint`, with the notes that `package` reads.
+
+    Args:
+        outcomes: The best first.
+        plan: What was searched.
+        data: The rows.
+        checkpoint: Replaced if it exists.
+        seconds: Wall time; of a resumed search, since it was resumed.
+    """
+    best = outcomes[0]
+    if best.checkpoint is None or best.best_epoch is None:
+        raise ModelError("the search kept no checkpoint: resume it.")
+    if checkpoint.exists():
+        shutil.rmtree(checkpoint)
+    best.checkpoint.to_directory(str(checkpoint))
+    (checkpoint / STATE).unlink()  # three times the model's size, and nothing goes on from it
+    recipe = recipe_of(best.config, plan.seed)
+    search = {"run_id": plan.run_id, "scheduler": plan.scheduler, "trials": len(outcomes)}
+    write_notes(checkpoint, plan.origin, data, recipe, best.best_epoch, seconds, search=search)
+
+
+def log_result(runs: SearchRuns, outcomes: Sequence[Outcome], version: str | None) -> None:
+    """Log the best configuration, `trials.json` and `trials.png` to the search's run."""
+    best = outcomes[0]
+    runs.log_best({f"best.{name}": value for name, value in best.config.items()}, best.score or 0.0)
+    if version is not None:
+        runs.tag("model_version", version)
+    with tempfile.TemporaryDirectory() as scratch:
+        table, picture = Path(scratch) / "trials.json", Path(scratch) / "trials.png"
+        table.write_text(json.dumps(trial_rows(outcomes), indent=2) + "\n")
+        curves = {outcome.trial: runs.scores(outcome.trial_id) for outcome in outcomes}
+        plot_trials(curves, best.trial, picture)
+        runs.log_files([table, picture])
+
+
+def trial_rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """The trials as JSON takes them, the best first."""
+    shown = ("trial", "score", "best_epoch", "epochs", "state", "error")
+    return [
+        {name: getattr(outcome, name) for name in shown} | {"config": dict(outcome.config)}
+        for outcome in outcomes
+    ]

@@ -1,0 +1,114 @@
+"""`barometer tune`: search the recipe, package the best trial's best epoch, register it."""
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from barometer.errors import InputError
+from barometer.settings import Settings
+from barometer.tracking import mlflow_client, tracking_uri
+from training.data import Rows, TaskData
+from training.encoder import load_pretrained
+from training.package import package
+from training.parity import Variant
+from training.ray_session import ray_session
+from training.register import register
+from training.search_plan import Plan, Request, newest_unfinished
+from training.search_runs import SearchRuns, find_trial_run
+from training.target import check_target
+from training.train import Origin
+
+SEARCHES = "searches"
+"""Folder in the state folder; it holds unfinished searches only."""
+
+
+def tune(
+    settings: Settings,
+    request: Request | None,
+    target: Path,
+    advance: Callable[[int, int, float | None], None],
+    say: Callable[[str], None],
+    on_export: Callable[[list[Variant]], None],
+    *,
+    registers: bool = True,
+) -> dict[str, Any]:
+    """Search, write the best model as the folder `target`, and register it as challenger.
+
+    The search's own folder goes once all of this is done; until then it can be resumed.
+
+    Args:
+        settings: Where base model, rows, state, MLflow and Ray are.
+        request: A new search; None: go on with the newest unfinished one.
+        target: Model folder to write.
+        advance: Called with the epochs done, the epochs at most, and the best score.
+        say: Takes one line for each trial that ended.
+        on_export: Takes the export's comparison before it is judged.
+        registers: Whether to register the model.
+
+    Returns:
+        `metrics`, `version` (None if not registered) and `trials`, the best first.
+
+    Raises:
+        InputError: `target` is something else than a model folder, or the rows of a resumed
+            search have changed.
+        NotFoundError: there is nothing to resume.
+        UnavailableError: registry, base model, rows or Ray cannot be reached.
+        ModelError: the base model is unusable, or every trial failed.
+    """
+    started = time.monotonic()
+    check_target(target)
+    client = mlflow_client(settings)
+    searches = settings.state / SEARCHES
+    folder = (
+        newest_unfinished(searches)
+        if request is None
+        else searches / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+    )
+    plan = Plan.read(folder) if request is None else None
+    origin = plan.origin if plan else _origin(settings, request)
+    load_pretrained(origin.base_model)  # what is wrong with it is said now, not by each trial
+    data = origin.load()
+    digests = {task: rows.digest() for task, rows in data.items()}
+    if plan is not None and plan.digests != digests:
+        raise InputError("resume: the rows have changed since this search began.", "resume")
+    with ray_session(settings.ray_address):
+        from training import search  # noqa: PLC0415 - the session sets Ray's environment first
+        from training.search_result import keep_best, log_result, trial_rows  # noqa: PLC0415
+
+        if request is not None:
+            plan = search.begin(client, request, origin, digests, target.name)
+            plan.write(folder)
+        assert plan is not None  # noqa: S101 - read from the folder, or begun here
+        runs = SearchRuns(client, plan.run_id)
+        with runs.ended_on_error():
+            runs.resume()
+            listener = search.Listener(advance, say, runs, plan.trials, plan.epochs)
+            outcomes = search.run_search(
+                plan, _for_trials(data), tracking_uri(settings), folder, listener
+            )
+            checkpoint = settings.state / "checkpoints" / target.name
+            seconds = round(time.monotonic() - started)
+            keep_best(outcomes, plan, data, checkpoint, seconds)
+    with runs.ended_on_error():
+        best_run = find_trial_run(client, plan.run_id, outcomes[0].trial_id)
+        metrics = package(checkpoint, data, target, on_export, run_id=best_run)
+        version = register(settings, target) if registers else None
+        log_result(runs, outcomes, version)
+        runs.end("FINISHED")
+    shutil.rmtree(folder)
+    return {"metrics": metrics, "version": version, "trials": trial_rows(outcomes)}
+
+
+def _origin(settings: Settings, request: Request | None) -> Origin:
+    rows = request.rows if request else None
+    return Origin(settings.base_model, settings.emotion_data, settings.sentiment_data, rows)
+
+
+def _for_trials(data: dict[str, TaskData]) -> dict[str, TaskData]:
+    """The rows without those that no choice may rest on."""
+    none = Rows([], [])
+    return {task: replace(rows, test=none, release=none) for task, rows in data.items()}

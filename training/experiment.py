@@ -52,7 +52,6 @@ def run_experiment(
     data = origin.load()
     client = mlflow_client(settings)
     checkpoint = settings.state / "checkpoints" / target.name
-    checkpoint.mkdir(parents=True, exist_ok=True)
     with open_run(settings, f"train {target.name}") as run_id:
         with tempfile.TemporaryDirectory() as scratch:
             audience.on_data(write_data_report(data, Path(scratch)))

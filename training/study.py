@@ -130,10 +130,15 @@ def _compared(answers: Answers, guess: Labels, classes: int) -> dict[str, Any]:
         "accuracy": short(accuracy_score(answers.truth, guess)),
         "macro_f1": short(f1_score(answers.truth, guess, average="macro")),
         "relative_gain": {
-            name: {"gain": short(gain), "interval": [short(bound) for bound in bounds]}
+            name: {"gain": _finite(gain), "interval": [_finite(bound) for bound in bounds]}
             for name, (gain, bounds) in gains.items()
         },
     }
+
+
+def _finite(value: float) -> float | None:
+    """The figure; None where it is infinite, which JSON cannot say."""
+    return short(value) if np.isfinite(value) else None
 
 
 def _listed(test: Behaviour) -> dict[str, Any]:

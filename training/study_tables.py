@@ -31,6 +31,8 @@ def _print_overall(report: dict[str, Any]) -> None:
     columns = ("task", "model", "rows", "accuracy (95 % interval)", "macro-F1 (95 % interval)",
                "weighted F1", "ECE before -> after temperature")  # fmt: skip
     print_table(f"{report['model']} on the {report['split']} rows", columns, rows)
+    if report["split"] == "validation":
+        print_line("Temperatures were fitted on these rows: look at the release rows as well.")
 
 
 def _print_gains(report: dict[str, Any]) -> None:
@@ -87,4 +89,6 @@ def _spread(study: dict[str, Any], figure: str) -> str:
 
 def _gain(gain: dict[str, Any]) -> str:
     low, high = gain["interval"]
+    if None in (gain["gain"], low, high):
+        return "no gain over nothing"
     return f"{gain['gain']:+.1%} ({low:+.1%} to {high:+.1%})"

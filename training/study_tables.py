@@ -32,7 +32,13 @@ def _print_overall(report: dict[str, Any]) -> None:
                "weighted F1", "ECE before -> after temperature")  # fmt: skip
     print_table(f"{report['model']} on the {report['split']} rows", columns, rows)
     if report["split"] == "validation":
-        print_line("Temperatures were fitted on these rows: look at the release rows as well.")
+        print_line("Temperatures were fitted on these rows, so their ECE after is at its best.")
+    for task, study in report["tasks"].items():
+        if not study["set_apart"]:
+            print_line(
+                f"{task}: {report['model']} does not note that it set these rows apart. It may have "
+                "learnt from them, and then these figures are too good."
+            )
 
 
 def _print_gains(report: dict[str, Any]) -> None:

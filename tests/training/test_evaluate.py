@@ -138,6 +138,8 @@ def test_study_is_of_the_named_split_and_its_files_are_complete(
     assert {steps for _, steps, _ in seen} == {5}
     emotion = report["tasks"]["emotion"]
     assert emotion["rows"] == 18
+    assert not emotion["set_apart"]  # the starter knows nothing of these release rows
+    assert evaluation_report(classifier, data, "validation")["tasks"]["emotion"]["set_apart"]
     plain = evaluate_rows(classifier, "emotion", data["emotion"].release)
     assert {name: emotion[name] for name in plain} == plain
     assert np.trace(emotion["confusion"]) / 18 == pytest.approx(emotion["accuracy"], abs=1e-4)

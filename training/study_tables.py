@@ -36,8 +36,8 @@ def _print_overall(report: dict[str, Any]) -> None:
     for task, study in report["tasks"].items():
         if not study["set_apart"]:
             print_line(
-                f"{task}: {report['model']} does not note that it set these rows apart. It may have "
-                "learnt from them, and then these figures are too good."
+                f"{task}: {report['model']} does not note that it set these rows apart. It may "
+                "have learnt from them, and then these figures are too good."
             )
 
 

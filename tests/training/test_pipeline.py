@@ -149,6 +149,8 @@ def test_run_tells_rows_epochs_recipe_and_commit(trained: Trained, tmp_path: Pat
     assert len(run.data.tags["mlflow.source.git.commit"]) == 40
     files = {item.path for item in client.list_artifacts(run.info.run_id, "data")}
     assert files == {"data/data.json", "data/data.md", "data/data.png"}
+    studied = {item.path for item in client.list_artifacts(run.info.run_id, "evaluation")}
+    assert {"evaluation/evaluation.json", "evaluation/emotion-confusion.png"} <= studied
     assert trained.rows_told["emotion"]["splits"]["release"]["rows"] == 36
     digests = {item.dataset.digest for item in run.inputs.dataset_inputs}
     assert trained.rows_told["emotion"]["sha256"][:36] in digests

@@ -80,27 +80,45 @@ def export(
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="Model folder.")],
     *,
-    split: Annotated[str, typer.Option(help="validation or test.")] = "validation",
+    split: Annotated[str, typer.Option(help="release, validation or test.")] = "validation",
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for plots and evaluation.json.")
+    ] = None,
     json_: Json = False,
 ) -> None:
-    """Measure a model folder on labelled rows, through the classifier that serves.
+    """Study a model folder on labelled rows: figures, baselines, slices, behaviour, plots.
 
-    Example: barometer evaluate models/starter
+    Example: barometer evaluate models/starter --output evaluation
     """
     from inference.classifier import Classifier
     from inference.model_folder import open_model_folder
     from training.data import load_task
-    from training.evaluate import evaluate_splits
+    from training.study import evaluation_report, prepare_output, write_report
+    from training.study_tables import print_study
 
-    if split not in ("validation", "test"):
-        raise InputError("split: must be validation or test.", "split")
+    if split not in ("release", "validation", "test"):
+        raise InputError("split: must be release, validation or test.", "split")
     config = settings()
     classifier = Classifier(open_model_folder(folder), config.session_threads)
-    data = {
-        "emotion": load_task("emotion", config.emotion_data),
-        "sentiment": load_task("sentiment", config.sentiment_data),
-    }
-    _show_metrics(evaluate_splits(classifier, data, (split,)), as_json=json_)
+    target = output or config.state / "evaluations" / folder.resolve().name / split
+    prepare_output(target)
+    with progress("evaluating") as (bar, task):
+
+        def on_step(done: int, steps: int, note: str) -> None:
+            bar.update(task, completed=done, total=steps, note=note)
+
+        on_step(0, 1, "rows")
+        data = {
+            "emotion": load_task("emotion", config.emotion_data),
+            "sentiment": load_task("sentiment", config.sentiment_data),
+        }
+        report = evaluation_report(classifier, data, split, on_step)
+        files = write_report(report, target)
+    if json_:
+        print_json({**report, "files": [str(file) for file in files]})
+        return
+    print_study(report)
+    print_line(f"plots and {files[-1].name} are in {target}")
 
 
 @app.command("models")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,37 +11,74 @@ from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_su
 
 from barometer.labels import TASKS, task_slice
 from barometer.text import model_input
-from inference.calibration import expected_calibration_error, softmax
+from inference.calibration import Floats, expected_calibration_error, softmax
 from inference.classifier import Classifier
 from training.data import Rows, TaskData
+from training.intervals import Labels, confusion, intervals
 
 
-def evaluate_rows(classifier: Classifier, task: str, rows: Rows) -> dict[str, Any]:
-    """Accuracy, F1 (macro, weighted, a class), and calibration error of `rows` in their task."""
+@dataclass(frozen=True)
+class Answers:
+    """What a model says about the rows of one task, beside what is true of them."""
+
+    task: str
+    logits: Floats
+    """(n, classes) of this task alone."""
+    temperature: float
+    truth: Labels
+    """(n,) true labels."""
+
+    @property
+    def probabilities(self) -> Floats:
+        """(n, classes) as served, after temperature scaling."""
+        return softmax(self.logits, self.temperature)
+
+    @property
+    def guess(self) -> Labels:
+        """(n,) the most probable labels."""
+        best: Labels = self.logits.argmax(axis=1)
+        return best
+
+
+def answers_to(classifier: Classifier, task: str, rows: Rows) -> Answers:
+    """Run the classifier on `rows` of `task`."""
     logits, _ = classifier.logits(rows.texts)
-    truth = np.array(rows.labels)
-    probabilities = softmax(logits[:, task_slice(task)], classifier.folder.temperatures[task])
-    guess = probabilities.argmax(axis=1)
-    names = TASKS[task]
+    temperature = classifier.folder.temperatures[task]
+    return Answers(task, logits[:, task_slice(task)], temperature, np.array(rows.labels))
+
+
+def figures(answers: Answers) -> dict[str, Any]:
+    """Accuracy, F1 (macro, weighted, a class) and calibration error, with bootstrap intervals."""
+    truth, guess, names = answers.truth, answers.guess, TASKS[answers.task]
     precision, recall, f1, count = precision_recall_fscore_support(
         truth, guess, labels=range(len(names)), zero_division=0
     )
+    error = expected_calibration_error(answers.probabilities, truth)
     return {
-        "rows": len(rows),
-        "accuracy": _short(accuracy_score(truth, guess)),
-        "macro_f1": _short(f1_score(truth, guess, average="macro")),
-        "weighted_f1": _short(f1_score(truth, guess, average="weighted")),
-        "expected_calibration_error": _short(expected_calibration_error(probabilities, truth)),
+        "rows": len(truth),
+        "accuracy": short(accuracy_score(truth, guess)),
+        "macro_f1": short(f1_score(truth, guess, average="macro")),
+        "weighted_f1": short(f1_score(truth, guess, average="weighted")),
+        "expected_calibration_error": short(error),
+        "intervals": {
+            name: [short(bound) for bound in bounds]
+            for name, bounds in intervals(confusion(truth, guess, len(names))).items()
+        },
         "classes": {
             name: {
-                "precision": _short(precision[i]),
-                "recall": _short(recall[i]),
-                "f1": _short(f1[i]),
+                "precision": short(precision[i]),
+                "recall": short(recall[i]),
+                "f1": short(f1[i]),
                 "rows": int(count[i]),
             }
             for i, name in enumerate(names)
         },
     }
+
+
+def evaluate_rows(classifier: Classifier, task: str, rows: Rows) -> dict[str, Any]:
+    """`figures` of `rows` in their task."""
+    return figures(answers_to(classifier, task, rows))
 
 
 def evaluate_splits(
@@ -84,5 +122,6 @@ def write_reference(classifier: Classifier, data: dict[str, TaskData]) -> None:
             ])  # fmt: skip
 
 
-def _short(value: Any) -> float:
+def short(value: Any) -> float:
+    """A figure as it is written down: four digits after the point."""
     return round(float(value), 4)

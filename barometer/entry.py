@@ -14,6 +14,7 @@ from barometer.settings import settings
 EXTRA_OF = {
     **dict.fromkeys(("datasets", "onnx", "optimum", "ray", "torch", "transformers"), "train"),
     **dict.fromkeys(("evidently", "prefect"), "ops"),
+    "boto3": "s3",
 }
 """Which extra brings a module that the plain install lacks."""
 

@@ -15,6 +15,7 @@ from barometer.settings import settings
 EXTRA_OF = {
     **dict.fromkeys(("datasets", "optimum", "ray", "torch", "transformers"), "train"),
     **dict.fromkeys(("evidently", "onnx", "prefect"), "ops"),
+    "boto3": "s3",
 }
 """Which extra brings a module that the plain install lacks."""
 

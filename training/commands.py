@@ -276,7 +276,10 @@ def tune(
     ] = None,
     rdrop: Annotated[bool, typer.Option("--rdrop", help="Search R-Drop too; slower.")] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the newest unfinished search.")
+        bool,
+        typer.Option(
+            "--resume", help="Go on with the newest unfinished search, as it was asked for."
+        ),
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the search and of each trial.")] = 7,
     no_register: Annotated[
@@ -313,18 +316,25 @@ def tune(
         print_line(f"registered {target} as version {result['version']}, alias challenger")
 
 
+RECIPE_COLUMNS = {
+    "learning_rate": "rate", "batch_size": "batch", "weight_decay": "decay", "epochs": "epochs",
+    "warmup": "warm-up", "class_weight_power": "power", "label_smoothing": "smooth",
+    "emotion_share": "share", "dropout": "dropout", "rdrop": "R-Drop",
+}  # fmt: skip
+"""Short enough for two tables of 80 characters."""
+
+
 def _show_trials(trials: list[dict[str, Any]]) -> None:
-    names = list(trials[0]["config"])
-    columns = ("trial", "score", "best epoch", "epochs", "state", *names)
-    rows = [
-        (t["trial"], t["score"], t["best_epoch"], t["epochs"], t["state"],
-         *(_brief(t["config"].get(name)) for name in names))
-        for t in trials
-    ]  # fmt: skip
-    print_table("Trials, the best first (score: validation rows)", columns, rows)
-    for t in trials:
-        if t["error"]:
-            print_line(f"trial {t['trial']} failed: {t['error']}")
+    shown = ("trial", "score", "best_epoch", "epochs", "state")
+    columns = ("trial", "score", "best epoch", "epochs", "state")
+    rows = [tuple(trial[name] for name in shown) for trial in trials]
+    print_table("Trials, the best first (score on validation rows)", columns, rows)
+    names = [name for name in RECIPE_COLUMNS if name in trials[0]["config"]]
+    recipes = [(t["trial"], *(_brief(t["config"][name]) for name in names)) for t in trials]
+    print_table("Their recipes", ("trial", *(RECIPE_COLUMNS[name] for name in names)), recipes)
+    for trial in trials:
+        if trial["error"]:
+            print_line(f"trial {trial['trial']} failed: {trial['error']}")
 
 
 def _brief(value: Any) -> str:

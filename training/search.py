@@ -51,7 +51,7 @@ def begin(
     client: MlflowClient, request: Request, origin: Origin, digests: dict[str, str], name: str
 ) -> Plan:
     """Plan a new search: divide Ray's machines among its trials, begin its MLflow run."""
-    share = share_of(ray.nodes(), request.concurrent)
+    share = share_of(_nodes(), request.concurrent)
     runs = SearchRuns.start(client, name)
     plan = Plan(
         run_id=runs.run_id,
@@ -109,7 +109,9 @@ def run_search(
         results = tuner.fit()
     finally:
         LISTENER.reset(token)
-    outcomes = sorted((_outcome(result) for result in results), key=lambda o: -(o.score or -1.0))
+    outcomes = sorted(
+        (_outcome(results[i]) for i in range(len(results))), key=lambda o: -(o.score or -1.0)
+    )
     if not outcomes or outcomes[0].checkpoint is None:
         reason = next((o.error for o in outcomes if o.error), "no trial ran an epoch")
         raise ModelError(f"every trial of the search failed; the first said: {reason}")
@@ -170,13 +172,18 @@ def _scheduler(plan: Plan, space: dict[str, Any]) -> TrialScheduler:
 
 
 def _check_room(plan: Plan) -> None:
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    nodes = [node["Resources"] for node in _nodes() if node["Alive"]]
     if not any(n.get("CPU", 0) >= plan.cpus and n.get("GPU", 0) >= plan.gpus for n in nodes):
         raise InputError(
             f"resume: this search's trials take {plan.cpus} CPU cores and {plan.gpus:g} GPU each, "
             "and no machine here has them; start another search.",
             "resume",
         )
+
+
+def _nodes() -> list[dict[str, Any]]:
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return nodes
 
 
 def _directory(trial: Trial) -> str:

@@ -27,6 +27,7 @@ class Listener:
     """Most of a trial."""
 
 
+OVER = (Trial.TERMINATED, Trial.ERROR)
 LISTENER: ContextVar[Listener] = ContextVar("listener")
 """Set around a search: Ray pickles its callbacks, so they can hold neither bar nor connection."""
 
@@ -34,17 +35,36 @@ LISTENER: ContextVar[Listener] = ContextVar("listener")
 class SearchProgress(Callback):
     """Passes Ray's events on; without a state of its own, so a resumed search needs none."""
 
-    def on_trial_result(self, *, trials: list[Trial], **_: Any) -> None:
+    def on_trial_result(  # a callback's signature is Ray's
+        self,
+        iteration: int,  # noqa: ARG002
+        trials: list[Trial],
+        trial: Trial,  # noqa: ARG002
+        result: dict[str, Any],  # noqa: ARG002
+        **_: Any,
+    ) -> None:
         """An epoch is done."""
         _advance(trials)
 
-    def on_trial_complete(self, *, trials: list[Trial], trial: Trial, **_: Any) -> None:
+    def on_trial_complete(
+        self,
+        iteration: int,  # noqa: ARG002
+        trials: list[Trial],
+        trial: Trial,
+        **_: Any,
+    ) -> None:
         """A trial is done, or the scheduler has stopped it."""
         whole = epochs_of(trial) >= trial.config["epochs"]
         _end(trial, "FINISHED" if whole else "KILLED", "finished" if whole else "stopped")
         _advance(trials)
 
-    def on_trial_error(self, *, trials: list[Trial], trial: Trial, **_: Any) -> None:
+    def on_trial_error(
+        self,
+        iteration: int,  # noqa: ARG002
+        trials: list[Trial],
+        trial: Trial,
+        **_: Any,
+    ) -> None:
         """A trial has failed."""
         _end(trial, "FAILED", "failed")
         _advance(trials)
@@ -67,7 +87,7 @@ def _advance(trials: Sequence[Trial]) -> None:
     listener = LISTENER.get()
     done = [epochs_of(trial) for trial in trials]
     most = [
-        epochs if trial.is_finished() else trial.config["epochs"]
+        epochs if trial.status in OVER else trial.config["epochs"]
         for trial, epochs in zip(trials, done, strict=True)
     ]
     unborn = max(0, listener.trials - len(trials)) * listener.epochs

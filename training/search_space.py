@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ray import tune
-from ray.tune.search.sample import Categorical, Domain
+from ray.tune.search.sample import Categorical, Domain, Float, Integer
 
 from training.recipe import Recipe
 
@@ -62,9 +62,9 @@ def described(space: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _described(value: Any) -> str:
-    if not isinstance(value, Domain):
-        return str(value)
     if isinstance(value, Categorical):
         return f"one of {value.categories}"
-    kind = type(value.get_sampler()).__name__.lstrip("_")
-    return f"{kind} [{value.lower}, {value.upper})"
+    if isinstance(value, Float | Integer):
+        kind = type(value.get_sampler()).__name__.lstrip("_")  # type: ignore[no-untyped-call]
+        return f"{kind} [{value.lower}, {value.upper})"
+    return str(value)

@@ -78,6 +78,7 @@ def tune(
         raise InputError("resume: the rows have changed since this search began.", "resume")
     with ray_session(settings.ray_address):
         from training import search  # noqa: PLC0415 - the session sets Ray's environment first
+        from training.search_progress import Listener  # noqa: PLC0415
         from training.search_result import keep_best, log_result, trial_rows  # noqa: PLC0415
 
         if request is not None:
@@ -87,7 +88,7 @@ def tune(
         runs = SearchRuns(client, plan.run_id)
         with runs.ended_on_error():
             runs.resume()
-            listener = search.Listener(advance, say, runs, plan.trials, plan.epochs)
+            listener = Listener(advance, say, runs, plan.trials, plan.epochs)
             outcomes = search.run_search(
                 plan, _for_trials(data), tracking_uri(settings), folder, listener
             )

@@ -30,3 +30,5 @@ def set_up_logs(level: str) -> None:
     )
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it prints URLs with their keys
+    # It tells of each retry; what comes of them is told by the error.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)

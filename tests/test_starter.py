@@ -1,8 +1,10 @@
 """The starter model keeps what its figures promise, measured anew where the public rows are."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
+import onnx
 import pytest
 
 from inference.classifier import Classifier
@@ -27,6 +29,14 @@ def test_folder_is_small_and_its_figures_reach_the_floors() -> None:
         assert metrics["validation"][task][figure] >= floor
     assert metrics["test"]["emotion"]["rows"] == 1000
     assert metrics["recipe"]["epochs"] >= 1
+
+
+def test_graph_is_fused_and_quantised_throughout() -> None:
+    operators = Counter(node.op_type for node in onnx.load(STARTER / "model.onnx").graph.node)
+    fused = {"QAttention": 6, "SkipLayerNormalization": 12, "BiasGelu": 6}
+    assert {name: operators[name] for name in fused} == fused
+    assert operators["EmbedLayerNormalization"] + operators["QEmbedLayerNormalization"] == 1
+    assert operators["MatMul"] == operators["LayerNormalization"] == operators["Softmax"] == 0
 
 
 @pytest.mark.parametrize("task", ["emotion", "sentiment"])

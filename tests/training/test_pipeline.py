@@ -242,6 +242,7 @@ def test_text_in_two_splits_is_dropped_from_train_and_counted(rows: Path, tmp_pa
         ('{"text": "x", "label": "joy"}', "'joy' is unknown"),
         ('{"text": "x", "mood": 1}', "columns text and label"),
         ("{broken", "not valid JSON"),
+        ("", "the train split is empty"),
     ],
 )
 def test_unusable_rows_are_named(rows: Path, tmp_path: Path, line: str, reason: str) -> None:

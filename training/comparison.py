@@ -138,8 +138,8 @@ def class_changes(
 ) -> list[ClassChange]:
     """Each class's change in recall, judged by the class's own rows that changed sides.
 
-    A class of 20 rows so gets a wide bound and one of 500 a narrow one. Recall is enough: a class
-    that is predicted too often costs the recall of those that it takes the rows from. The test is
+    A class of 20 rows so gets a wide bound and one of 500 a narrow one. Where a class is predicted
+    too often, the recall of those that it takes the rows from falls. The test is
     McNemar's, exact; the interval is that of Clopper and Pearson 1934 ("The use of confidence or
     fiducial limits") for the share of gains among the changed rows, scaled to the class.
 

@@ -106,14 +106,13 @@ def compare_answers(answers: Sequence[Answers], bounds: Bounds) -> list[Line]:
         wider = max(1.0, sqrt(bounds.rows / len(one.truth)))
         for check, margin in (("accuracy", bounds.accuracy), ("macro_f1", bounds.macro_f1)):
             d = found[check]
-            share = f"{bounds.level:.0%}"
-            note = f"{len(one.truth)} rows, {d.point:+.4f}; measured: its lower {share} bound"
-            note += f"; {one.note}" if one.note and check == "accuracy" else ""
+            note = f"{len(one.truth)} rows, {d.point:+.4f}; measured: its lower bound"
+            note += f"; {one.note}" * (bool(one.note) and check == "accuracy")
             lines.append(Line(
                 check, one.subject, d.champion, d.challenger, d.low, -margin * wider,
                 d.low >= -margin * wider, note, (d.low, d.high),
             ))  # fmt: skip
-        lines += _class_lines(one, alpha)
+        lines += _class_lines(one, alpha, bounds)
         before, after = one.champion == one.truth, one.challenger == one.truth
         p = mcnemar(int((after & ~before).sum()), int((before & ~after).sum()))
         gains += [
@@ -123,34 +122,44 @@ def compare_answers(answers: Sequence[Answers], bounds: Bounds) -> list[Line]:
     return [*lines, _better_line(gains, bounds)]
 
 
-def _class_lines(answers: Answers, alpha: float) -> list[Line]:
+def _class_lines(answers: Answers, alpha: float, bounds: Bounds) -> list[Line]:
     names = TASKS[answers.task]
     changes = class_changes(
         answers.truth, answers.champion, answers.challenger, len(names), alpha=alpha
     )
-    return [
-        Line(
-            "class recall", f"{name}, {answers.rows}", c.champion, c.challenger,
-            c.challenger - c.champion, c.allowed, not c.worse,
-            f"{c.rows} rows, {c.gained} gained, {c.lost} lost, p = {c.p_worse:.2g}",
+    lines = []
+    for label, (name, c) in enumerate(zip(names, changes, strict=True)):
+        if not c.rows:
+            continue
+        change, bound = c.challenger - c.champion, min(c.allowed, -bounds.per_class)
+        old, new = (_f1(answers.truth, g, label) for g in (answers.champion, answers.challenger))
+        kept = change >= bound - 1e-12
+        paid = new >= old - bounds.class_f1
+        how = "; paid back in precision" * (paid and not kept)
+        lines.append(Line(
+            "class recall", f"{name}, {answers.rows}", c.champion, c.challenger, change, bound,
+            kept or paid,
+            f"{c.rows} rows, {c.gained} gained, {c.lost} lost, p worse {c.p_worse:.2g}; "
+            f"F1 {old:.3f}, now {new:.3f}{how}",
             (c.low, c.high),
-        )
-        for name, c in zip(names, changes, strict=True) if c.rows
-    ]  # fmt: skip
+        ))  # fmt: skip
+    return lines
+
+
+def _f1(truth: Ints, guess: Ints, label: int) -> float:
+    right = int(((truth == label) & (guess == label)).sum())
+    return 2 * right / int((truth == label).sum() + (guess == label).sum())
 
 
 def _better_line(gains: list[tuple[str, float]], bounds: Bounds) -> Line:
     adjusted = holm([p for _, p in gains])
-    best = min(range(len(gains)), key=adjusted.__getitem__, default=None)
-    if best is None:
+    if not gains:
         return Line("better", "at least one", passed=False, detail="no rows")
-    best = min((i for i in range(len(gains)) if adjusted[i] == adjusted[best]),
-               key=lambda i: gains[i][1])  # fmt: skip
+    best = min(range(len(gains)), key=lambda i: (adjusted[i], gains[i][1]))
     passed = adjusted[best] <= 1 - bounds.level
     what = f"best: {gains[best][0]}, p = {gains[best][1]:.2g} (Holm over {len(gains)})"
-    return Line(
-        "better", "at least one", None, None, adjusted[best], 1 - bounds.level, passed, what
-    )
+    return Line("better", "at least one", measured=adjusted[best], bound=1 - bounds.level,
+                passed=passed, detail=what)  # fmt: skip
 
 
 def compare_behaviour(

@@ -7,11 +7,11 @@ from typing import Any, Final
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from barometer.console import print_line, print_table
+from barometer.console import print_line
 from training.gate import Decision, Line
 
 COLUMNS: Final = (
-    "", "check", "on", "champion", "challenger", "measured", "bound", "detail",
+    "gate", "check", "on", "champion", "challenger", "measured", "bound", "detail",
 )  # fmt: skip
 AT_MOST: Final = ("better", "latency")
 """Checks whose measured value must not be above the bound; of the others, not below."""
@@ -39,15 +39,20 @@ def verdict(decision: Decision) -> str:
     pair = f"version {decision.challenger} against champion {decision.champion}"
     if failed:
         return f"{pair}: refused, {len(failed)} of {len(decision.lines)} lines fail"
-    done = "would be released" if decision.dry_run else "is champion now"
-    return f"{pair}: passed, all {len(decision.lines)} lines; version {decision.challenger} {done}"
+    return f"{pair}: passed, all {len(decision.lines)} lines"
 
 
 def print_report(decision: Decision) -> None:
-    """The table line by line, then the verdict."""
-    title = f"Gate: version {decision.challenger} against champion {decision.champion}"
-    print_table(title, COLUMNS, [_cells(line) for line in decision.lines])
+    """The lines, aligned, however wide the terminal is; then the verdict."""
+    rows = [COLUMNS, *map(_cells, decision.lines)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        print_line("  ".join(cells).rstrip())
     print_line(verdict(decision))
+    if decision.passed:
+        done = "would become champion" if decision.dry_run else "is champion now"
+        print_line(f"version {decision.challenger} {done}")
 
 
 def write_report(decision: Decision, folder: Path) -> None:
@@ -62,7 +67,8 @@ def write_report(decision: Decision, folder: Path) -> None:
 def forest_plot(decision: Decision) -> Figure:
     """Differences of challenger and champion in points, with their intervals and bounds.
 
-    A line passes where the end of its interval, or for a class its dot, is not left of its bound.
+    A line passes where the lower end of its interval, or for a class its dot, is not left of its
+    bound; a class also where precision has paid for recall.
     """
     lines = [line for line in decision.lines if line.interval is not None]
     figure = Figure(figsize=(8.2, 1.7 + 0.3 * len(lines)), dpi=140, layout="constrained")

@@ -24,6 +24,7 @@ COUNTS = (292, 335, 81, 135, 121, 36)
 """Rows a class of the real release split of `emotion`."""
 LOVE = EMOTIONS.index("love")
 JOY = EMOTIONS.index("joy")
+SADNESS = EMOTIONS.index("sadness")
 
 
 def answers(seed: int = 3, accuracy: float = 0.93, changed: float = 0.03) -> Answers:
@@ -59,6 +60,30 @@ def test_class_that_lost_half_its_rows_is_refused_by_name() -> None:
     assert failed(found) == [("class recall", "love, release")]
     [better] = [line for line in found if line.check == "better"]
     assert better.passed
+
+
+def test_small_loss_of_a_large_class_is_let_pass_however_certain() -> None:
+    base = answers(accuracy=1, changed=0)
+    for lost, passes in ((10, True), (11, False)):
+        challenger = base.truth.copy()
+        challenger[np.flatnonzero(base.truth == JOY)[:lost]] = SADNESS
+        found = compare_answers([changed(base, challenger)], Bounds())
+        [joy] = [line for line in found if line.subject == "joy, release"]
+        assert joy.passed == passes, joy  # 3 points of 335 rows
+
+
+def test_better_balanced_model_is_not_held_to_the_recall_of_one_that_saw_a_class_everywhere() -> (
+    None
+):
+    base = answers(accuracy=0.95, changed=0)
+    greedy, balanced = base.champion.copy(), base.champion.copy()
+    love, joy = (np.flatnonzero(base.truth == label) for label in (LOVE, JOY))
+    greedy[love], greedy[joy[:60]] = LOVE, LOVE
+    balanced[love[:10]], balanced[joy] = JOY, JOY
+    found = compare_answers([Answers("emotion", "release", base.truth, greedy, balanced)], Bounds())
+    assert failed(found) == []
+    [line] = [line for line in found if line.subject == "love, release"]
+    assert "paid back in precision" in line.detail
 
 
 def test_identical_model_is_not_worse_but_no_better() -> None:

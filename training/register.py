@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from barometer.errors import NotFoundError, UnavailableError
 from barometer.labels import LABELS, TASKS
 from barometer.settings import Settings
-from barometer.tracking import CHALLENGER, CHAMPION, mlflow_client
+from barometer.tracking import CHALLENGER, CHAMPION, mlflow_client, store_faults
 from inference.model_folder import ModelFolder, open_model_folder
 from inference.registry import version_of
 from training.runs import RUN, log_origin, open_run
@@ -54,7 +54,7 @@ def register(settings: Settings, path: Path, alias: str = CHALLENGER) -> str:
                 tags=tags,
             ).version
         client.set_registered_model_alias(settings.model_name, alias, version)
-    except (MlflowException, OSError) as error:
+    except store_faults() as error:
         raise UnavailableError(
             f"the model cannot be registered: {str(error).splitlines()[0]}"
         ) from error

@@ -12,7 +12,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 
 from barometer.errors import UnavailableError
 from barometer.settings import REPOSITORY, Settings
-from barometer.tracking import EXPERIMENT, mlflow_client
+from barometer.tracking import EXPERIMENT, mlflow_client, store_faults
 
 RUN = "mlflow_run"
 """Key in `metrics.json` of the run that made the model."""
@@ -33,8 +33,9 @@ def open_run(settings: Settings, name: str, run_id: str | None = None) -> Iterat
     """
     client = mlflow_client(settings)
     import mlflow  # noqa: PLC0415 - `mlflow_client` has set its environment
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
+    # A full disk is not MLflow's fault alone: the block writes files of its own.
+    faults = tuple(fault for fault in store_faults() if fault is not OSError)
     try:
         experiment = client.get_experiment_by_name(EXPERIMENT)
         known = run_id if run_id and _is_known(client, run_id) else None
@@ -45,8 +46,9 @@ def open_run(settings: Settings, name: str, run_id: str | None = None) -> Iterat
             tags=source_tags(),
         ) as run:
             yield run.info.run_id
-    except MlflowException as error:
-        raise UnavailableError(f"MLflow does not take the run: {error.message}") from error
+    except faults as error:
+        reason = str(error).splitlines()[0]
+        raise UnavailableError(f"MLflow does not take the run: {reason}") from error
 
 
 def source_tags() -> dict[str, str]:

@@ -20,6 +20,7 @@ OBJECT_STORE_BYTES = 200_000_000
 ENVIRONMENT = {
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",  # the trials are the work; Ray would put them behind all else
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ends the search here, as everywhere
@@ -57,7 +58,8 @@ def ray_session(address: str) -> Iterator[None]:
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     import ray  # noqa: PLC0415 - its environment must stand first
 
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    # A trial's failure is told by the search, in a line, rather than by Ray with its traceback.
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
     try:
         if address:
             ray.init(address=address, **quiet)

@@ -21,7 +21,7 @@ def plot_trials(curves: Mapping[int, Mapping[int, float]], best: int, file: Path
         epochs = sorted(scores)
         values = [scores[epoch] for epoch in epochs]
         if trial == best:
-            axes.plot(epochs, values, "o-", color="#c2410c", lw=2.5, label=f"best: trial {trial}")
+            axes.plot(epochs, values, "o-", color="#c2410c", lw=2.5)
         else:
             axes.plot(epochs, values, "o-", color="#94a3b8", lw=1, ms=4)
         if epochs:
@@ -30,12 +30,11 @@ def plot_trials(curves: Mapping[int, Mapping[int, float]], best: int, file: Path
                 textcoords="offset points", va="center", fontsize=8, color="#475569",
             )  # fmt: skip
     axes.set(
-        title="Trials of the search",
+        title=f"Trials of the search (the best: {best})",
         xlabel="epoch",
         ylabel="score on validation rows\n(mean of emotion macro-F1, sentiment accuracy)",
     )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(visible=True, alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="lower right")
     figure.savefig(file, dpi=120)

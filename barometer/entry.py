@@ -1,5 +1,6 @@
 """Where the program begins: whatever goes wrong in a command becomes one line and an exit code."""
 
+import errno
 import sys
 
 from redis.exceptions import RedisError
@@ -7,13 +8,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from barometer.cli import app
 from barometer.console import print_error
-from barometer.errors import BarometerError, UnavailableError
+from barometer.errors import BarometerError, StorageError, UnavailableError
 from barometer.logs import set_up_logs
 from barometer.settings import settings
 
 EXTRA_OF = {
     **dict.fromkeys(("datasets", "optimum", "ray", "torch", "transformers"), "train"),
     **dict.fromkeys(("evidently", "onnx", "prefect"), "ops"),
+    "boto3": "s3",
 }
 """Which extra brings a module that the plain install lacks."""
 
@@ -31,6 +33,14 @@ def main() -> None:
         cause = str(getattr(error, "orig", None) or error).splitlines()[0]
         print_error(f"{part} failed while this command worked ({type(error).__name__}: {cause}).")
         sys.exit(UnavailableError.exit_code)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        print_error(
+            f"{error.filename or 'a file'} cannot be written ({error.strerror}): make room or "
+            "rights, and run the command again."
+        )
+        sys.exit(StorageError.exit_code)
     except ModuleNotFoundError as error:
         extra = EXTRA_OF.get((error.name or "").split(".")[0])
         if extra is None:

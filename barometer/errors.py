@@ -100,3 +100,11 @@ class UnavailableError(BarometerError):
     status = 503
     exit_code = 69
     title = "Unavailable"
+
+
+class StorageError(BarometerError):
+    """A file cannot be written: the disk is full, or the folder belongs to somebody else."""
+
+    status = 507
+    exit_code = 74  # EX_IOERR
+    title = "Cannot write"

@@ -27,6 +27,18 @@ def artifact_root(settings: Settings) -> str:
     return settings.artifact_root or (settings.state / "mlflow-artifacts").as_uri()
 
 
+def store_faults() -> tuple[type[Exception], ...]:
+    """What a store may raise: MLflow's own, the disk's, and S3's where its client is installed."""
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - as below
+
+    try:
+        from boto3.exceptions import Boto3Error  # noqa: PLC0415 - the s3 extra
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    except ModuleNotFoundError:
+        return (MlflowException, OSError)
+    return (MlflowException, OSError, Boto3Error, BotoCoreError, ClientError)
+
+
 def mlflow_client(settings: Settings) -> "MlflowClient":
     """A client of the tracking store and registry, with `mlflow`'s own defaults set alike.
 

@@ -5,6 +5,7 @@ tokenizer.json  the fast tokenizer
 config.json     labels, the tasks that it answers, temperatures, longest input
 metrics.json    what was measured, by which data
 reference.csv   the model's own answers on the validation rows, which drift compares with
+replay.npz      features and labels of old training rows, no texts; adapting repeats them (optional)
 README.md       the model card
 """
 

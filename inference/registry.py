@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 
 from barometer.errors import NotFoundError, UnavailableError
 from barometer.settings import Settings
-from barometer.tracking import CHAMPION, mlflow_client
+from barometer.tracking import CHAMPION, mlflow_client, store_faults
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 
@@ -104,7 +104,7 @@ def fetch(settings: Settings, version: str) -> Path:
             shutil.copytree(inner.parent, Path(scratch) / "whole")
             with contextlib.suppress(FileExistsError):
                 _move(Path(scratch) / "whole", folder)
-    except (MlflowException, OSError) as error:
+    except store_faults() as error:
         reason = f"files of model version {version} cannot be read: {error}"
         raise UnavailableError(reason) from error
     return folder

@@ -4,14 +4,17 @@ import getpass
 import glob
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import psycopg
 from psycopg import sql
 
@@ -92,6 +95,28 @@ def _own_server(scratch: Path) -> Iterator[str | None]:
         yield url
     finally:
         process.terminate()
+        process.wait(20)
+
+
+@contextmanager
+def mlflow_server(state: Path, artifact_root: str) -> Iterator[str]:
+    """A real MLflow server with a store of its own; its runs keep files in `artifact_root`."""
+    state.mkdir()
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    store = f"sqlite:///{state / 'mlflow.db'}"
+    script = str(Path(sys.executable).parent / "mlflow")
+    process = subprocess.Popen(
+        [sys.executable, script, "server", "--backend-store-uri", store, "--host", "127.0.0.1",
+         "--default-artifact-root", artifact_root, "--port", str(port), "--workers", "1"],
+        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        _until(lambda: httpx.get(f"{url}/health").raise_for_status(), "MLflow", 90)
+        yield url
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait(20)
 
 

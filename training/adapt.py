@@ -16,7 +16,7 @@ from barometer.errors import DataError
 from barometer.labels import TASKS, task_slice
 from barometer.settings import REPOSITORY, Settings
 from inference.classifier import Classifier
-from inference.model_folder import ModelFolder, open_model_folder
+from inference.model_folder import open_model_folder
 from inference.registry import fetch
 from training.adapted_folder import write_adapted, write_record
 from training.data import Rows, TaskData, load_task
@@ -48,13 +48,14 @@ class Plan:
 
 
 def adapt(
-    settings: Settings, model: ModelFolder, plan: Plan, target: Path, say: Callable[[str], None]
+    settings: Settings, start: Path | None, plan: Plan, target: Path, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Write `target`: `model` with a new head for every task that the rows label.
+    """Write `target`: a model with a new head for every task that the rows label.
 
     Args:
         settings: name the old rows' folders; a hub name there is not asked.
-        model: the folder to start from.
+        start: the model folder to start from; None: the champion's, or the starter's where the
+            registry is empty.
         plan: the new rows.
         target: the folder to write, in one move, once all is measured.
         say: told what is being done.
@@ -74,6 +75,7 @@ def adapt(
     learn = halves.learn[-plan.labels :] if plan.labels else halves.learn
     halves = Halves(learn, halves.measure, unlabelled, halves.repeated)
     tasks = _labelled_tasks(halves, plan.rows)
+    model = open_model_folder(start or fetch(settings, ensure_champion(settings, STARTER)))
     old_rows = {task: load_task(task, where) for task, where in _old_folders(settings).items()}
     classifier = Classifier(model, settings.session_threads)
     replay, source = _replay(classifier, old_rows)
@@ -127,13 +129,6 @@ def adapt(
             target.rename(Path(scratch) / "replaced")
         folder.rename(target)
     return record
-
-
-def start_model(settings: Settings, folder: Path | None) -> ModelFolder:
-    """The model folder at `folder`, or the champion's; an empty registry gets the starter."""
-    if folder is not None:
-        return open_model_folder(folder)
-    return open_model_folder(fetch(settings, ensure_champion(settings, STARTER)))
 
 
 def _labelled_tasks(halves: Halves, file: Path) -> list[str]:

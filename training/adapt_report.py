@@ -20,9 +20,9 @@ def show(record: dict[str, Any], target: Path, version: str | None) -> None:
         for task, one in record["tasks"].items()
         for when in ("before", "after")
     ]  # fmt: skip
-    columns = ("task", "learnt", "measured", "model", "accuracy (95 %)", "macro-F1 (95 %)",
-               "calibration error")  # fmt: skip
-    print_table("New rows, later than all that were learnt", columns, gains)
+    titles = ("task", "learnt", "measured", "model", "accuracy (95 %)", "macro-F1 (95 %)",
+              "calibration error")  # fmt: skip
+    print_table("New rows, later than all that were learnt", titles, gains)
     costs = [
         (task, one[when]["rows"], when, one[when]["accuracy"], one[when]["macro_f1"],
          one[when]["expected_calibration_error"])

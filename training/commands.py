@@ -243,7 +243,7 @@ def adapt(
 
     Example: barometer adapt airlines.jsonl runs/airlines
     """
-    from training.adapt import Plan, start_model
+    from training.adapt import Plan
     from training.adapt import adapt as run_adaptation
     from training.adapt_report import show
     from training.register import register as add
@@ -251,7 +251,7 @@ def adapt(
     config = settings()
     with progress("adapting") as (bar, task):
         record = run_adaptation(
-            config, start_model(config, model), Plan(rows, learn, labels, replay), target,
+            config, model, Plan(rows, learn, labels, replay), target,
             lambda line: bar.update(task, note=line),
         )  # fmt: skip
         version = None if no_register else add(config, target)

@@ -8,12 +8,16 @@ from typing import Any
 
 from barometer.settings import Settings
 from barometer.tracking import mlflow_client
+from inference.classifier import Classifier
+from inference.model_folder import open_model_folder
+from training.data import TaskData
 from training.data_report import write_data_report
 from training.finetune import Epoch, Progress
 from training.package import package
 from training.parity import Variant
 from training.recipe import Recipe
 from training.runs import log_figures, log_files, log_origin, open_run
+from training.study import evaluation_report, write_report
 from training.target import check_target
 from training.train import Origin, train
 
@@ -52,7 +56,6 @@ def run_experiment(
     data = origin.load()
     client = mlflow_client(settings)
     checkpoint = settings.state / "checkpoints" / target.name
-    checkpoint.mkdir(parents=True, exist_ok=True)
     with open_run(settings, f"train {target.name}") as run_id:
         with tempfile.TemporaryDirectory() as scratch:
             audience.on_data(write_data_report(data, Path(scratch)))
@@ -65,4 +68,13 @@ def run_experiment(
         train(origin, data, recipe, checkpoint, audience.on_step, on_epoch)
         metrics = package(checkpoint, data, target, audience.on_export, final=final, run_id=run_id)
         log_origin(client, run_id, metrics)
+        log_study(settings, run_id, target, data)
     return metrics
+
+
+def log_study(settings: Settings, run_id: str, target: Path, data: dict[str, TaskData]) -> None:
+    """Log the study of a new model folder on the validation rows, plots included, to its run."""
+    classifier = Classifier(open_model_folder(target), settings.session_threads)
+    with tempfile.TemporaryDirectory() as scratch:
+        write_report(evaluation_report(classifier, data, "validation"), Path(scratch))
+        log_files(mlflow_client(settings), run_id, Path(scratch), "evaluation")

@@ -1,6 +1,7 @@
 """Fine-tune one encoder with nine logits on emotion and sentiment rows together."""
 
 import random
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from sklearn.metrics import accuracy_score, f1_score
 
-from barometer.errors import InputError
+from barometer.errors import InputError, StorageError
 from barometer.labels import LABELS, task_slice
 from training.batches import Batch, encode, length_grouped
 from training.data import Rows, TaskData
@@ -124,9 +126,27 @@ class Finetuning:
         return metrics
 
     def save_model(self, folder: Path) -> None:
-        """Write the weights and the tokenizer, as transformers reads them."""
-        self.model.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
+        """Write the weights and the tokenizer, as transformers reads them, in one move.
+
+        What `folder` held before stays until the new files are whole.
+
+        Raises:
+            StorageError: they cannot be written, as on a full disk.
+        """
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".saving-") as scratch:
+                whole = Path(scratch) / "whole"
+                self.model.save_pretrained(whole)
+                self.tokenizer.save_pretrained(whole)
+                if folder.exists():
+                    folder.rename(Path(scratch) / "replaced")
+                whole.rename(folder)
+        except (OSError, SafetensorError) as error:
+            raise StorageError(
+                f"the checkpoint cannot be written to {folder} ({error}): make room; the last one "
+                "is kept."
+            ) from error
 
     def save_state(self, folder: Path) -> None:
         """Write everything that `load_state` needs to go on after the last whole epoch."""

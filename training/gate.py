@@ -13,42 +13,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from scipy.stats import norm
 
 from barometer.errors import RefusedError
 from barometer.labels import TASKS
 from training.behaviour import Behaviour
+from training.bounds import Bounds
 from training.comparison import class_changes, holm, mcnemar, paired_bootstrap
 
 Ints = npt.NDArray[np.integer[Any]]
-
-
-class Bounds(BaseModel):
-    """How much worse a challenger may be, and how sure the gate must be."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    level: float = Field(0.95, gt=0.5, lt=1)
-    """Of every one-sided bound; 1 - level is the error of the tests, shared out where many are
-    looked at together (classes: Bonferroni, "better on at least one": Holm)."""
-    accuracy: float = Field(0.02, ge=0)
-    """The lower bound of the difference in accuracy may not lie below minus this, on 1,000 rows.
-    Where 6 % of the rows change sides (two runs on emotion) the bound lies 1.3 points below the
-    difference itself, where 12 % do (sentiment) 1.8: so an observed loss of 0.7 or 0.2 points is
-    the most that passes, and a model that is truly 2 points worse passes one time in twenty."""
-    macro_f1: float = Field(0.03, ge=0)
-    """The same for macro-F1, which a class of 36 rows makes half as wide again."""
-    rows: int = Field(1000, ge=1)
-    """Rows that the two margins are meant for; with n fewer, they widen by sqrt(rows / n) as the
-    intervals do, so that the chance to pass stays the same."""
-    fewest_rows: int = Field(50, ge=1)
-    """Live rows of a task below this are not judged."""
-    behaviour: float = Field(0.05, ge=0, le=1)
-    """How much lower the pass rate of a behavioural test may be."""
-    latency: float = Field(1.10, ge=1)
-    """Highest ratio of the median times."""
-    resamples: int = Field(5000, ge=2000)
-    """Of the paired bootstrap."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +106,9 @@ def compare_answers(answers: Sequence[Answers], bounds: Bounds) -> list[Line]:
         wider = max(1.0, sqrt(bounds.rows / len(one.truth)))
         for check, margin in (("accuracy", bounds.accuracy), ("macro_f1", bounds.macro_f1)):
             d = found[check]
-            detail = f"difference {d.point:+.4f}, lower bound held against the margin"
-            note = f"{len(one.truth)} rows; {detail}" + (f"; {one.note}" if one.note else "")
+            share = f"{bounds.level:.0%}"
+            note = f"{len(one.truth)} rows, {d.point:+.4f}; measured: its lower {share} bound"
+            note += f"; {one.note}" if one.note and check == "accuracy" else ""
             lines.append(Line(
                 check, one.subject, d.champion, d.challenger, d.low, -margin * wider,
                 d.low >= -margin * wider, note, (d.low, d.high),
@@ -182,16 +156,31 @@ def _better_line(gains: list[tuple[str, float]], bounds: Bounds) -> Line:
 def compare_behaviour(
     champion: Sequence[Behaviour], challenger: Sequence[Behaviour], bounds: Bounds
 ) -> list[Line]:
-    """A line for each behavioural test: its pass rate may fall by the bound and no more."""
+    """A line for each behavioural test, and one for all: how far the pass rate has fallen."""
     lines = []
     for old, new in zip(champion, challenger, strict=True):
-        before, after = old.rate, new.rate
-        lines.append(Line(
-            "behaviour", f"{new.name} ({new.kind})", before, after, after - before,
-            -bounds.behaviour, after - before >= -bounds.behaviour - 1e-12,
-            f"{new.passed} of {new.cases}, was {old.passed} of {old.cases}",
-        ))  # fmt: skip
-    return lines
+        pooled = (old.passed + new.passed) / (old.cases + new.cases)
+        chance = float(norm.ppf(bounds.level)) * sqrt(2 * pooled * (1 - pooled) / new.cases)
+        lines.append(_behaviour_line(new.name, new.kind, old, new, max(bounds.behaviour, chance)))
+    before, after = _together(champion), _together(challenger)
+    every = f"{len(lines)} tests together"
+    return [*lines, _behaviour_line("all tests", every, before, after, bounds.behaviour_all)]
+
+
+def _behaviour_line(
+    subject: str, what: str, old: Behaviour, new: Behaviour, allowed: float
+) -> Line:
+    change = new.rate - old.rate
+    detail = f"{what}: {new.passed} of {new.cases}, was {old.passed} of {old.cases}"
+    return Line(
+        "behaviour", subject, old.rate, new.rate, change, -allowed, change >= -allowed - 1e-12,
+        detail,
+    )  # fmt: skip
+
+
+def _together(tests: Sequence[Behaviour]) -> Behaviour:
+    cases, passed = sum(test.cases for test in tests), sum(test.passed for test in tests)
+    return Behaviour("all tests", "all kinds", cases, passed)
 
 
 def compare_latency(champion_ms: float, challenger_ms: float, bounds: Bounds) -> Line:

@@ -95,9 +95,9 @@ def _draw(axes: Any, place: int, line: Line) -> None:
     colour = BLUE if line.passed else VERMILION
     low, high = (100 * end for end in line.interval or (0.0, 0.0))
     point = 100 * ((line.challenger or 0) - (line.champion or 0))
+    axes.plot(100 * (line.bound or 0), place, "|", color=INK, markersize=11, markeredgewidth=2)
     axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
     axes.plot(point, place, "o", color=colour, markersize=6, markeredgecolor="white")
-    axes.plot(100 * (line.bound or 0), place, "|", color=INK, markersize=11, markeredgewidth=2)
     axes.text(1.01, place, f"{point:+.1f}", transform=axes.get_yaxis_transform(), va="center",
               fontsize=9, color=colour)  # fmt: skip
 

@@ -12,14 +12,14 @@ from mlflow.exceptions import MlflowException
 from barometer.errors import ConflictError, ModelError, NotFoundError, UnavailableError
 from barometer.labels import task_slice
 from barometer.settings import Settings
-from barometer.tracking import CHALLENGER, CHAMPION, mlflow_client
+from barometer.tracking import CHALLENGER, CHAMPION, mlflow_client, store_faults
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from inference.registry import fetch, version_of
 from training.behaviour import run_behaviour
+from training.bounds import Bounds
 from training.gate import (
     Answers,
-    Bounds,
     Decision,
     Ints,
     Line,
@@ -166,7 +166,7 @@ def _log(
         tags = {"gate": "pass" if decision.passed else "fail", "gate_against": decision.champion}
         for key, value in tags.items():
             client.set_model_version_tag(settings.model_name, decision.challenger, key, value)
-    except (MlflowException, OSError) as error:
+    except store_faults() as error:
         raise UnavailableError(
             f"the gate's report cannot be logged, so nothing was released ({error})."
         ) from error

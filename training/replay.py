@@ -58,9 +58,9 @@ def write_replay(classifier: Classifier, data: Mapping[str, TaskData]) -> None:
     make_replay(classifier, data).write(classifier.folder.path)
 
 
-def make_replay(classifier: Classifier, data: Mapping[str, TaskData]) -> Replay:
-    """What `classifier` says of a stratified, fixed choice of every task's training rows."""
-    chosen = {task: _choose(rows.train) for task, rows in data.items()}
+def make_replay(classifier: Classifier, data: Mapping[str, TaskData], most: int = ROWS) -> Replay:
+    """What `classifier` says of a fixed, stratified choice of `most` training rows a task."""
+    chosen = {task: _choose(rows.train, most) for task, rows in data.items()}
     texts = [text for rows in chosen.values() for text in rows.texts]
     labels = [label for rows in chosen.values() for label in rows.labels]
     places = [list(TASKS).index(task) for task, rows in chosen.items() for _ in rows.texts]
@@ -102,9 +102,9 @@ def read_replay(folder: Path) -> Replay | None:
     return replay
 
 
-def _choose(rows: Rows) -> Rows:
-    """Of each class the texts that hash lowest, as many as its share of `ROWS`, at least one."""
-    share = min(1.0, ROWS / max(1, len(rows)))
+def _choose(rows: Rows, most: int) -> Rows:
+    """Of each class the texts that hash lowest, as many as its share of `most`, at least one."""
+    share = min(1.0, most / max(1, len(rows)))
     classes: dict[int, list[str]] = defaultdict(list)
     for text, label in zip(rows.texts, rows.labels, strict=True):
         classes[label].append(text)

@@ -74,24 +74,34 @@ def log_origin(client: MlflowClient, run_id: str, content: dict[str, Any]) -> No
     client.log_batch(run_id, params=params)
     digests = content.get("data_digests", {})
     inputs = [
-        DatasetInput(
-            Dataset(
-                name=str(name),
-                digest=digests[task][:36],  # what MLflow's column holds
-                source_type="barometer",
-                source=json.dumps({"task": task, "name": name}),
-                profile=json.dumps({
-                    "train_rows": content["train_rows"][task],
-                    "sha256": digests[task],
-                    "release_sha256": content["release_digests"][task],
-                }),
-            ),
-            tags=[InputTag("mlflow.data.context", f"training: {task}")],
+        _input(
+            str(name),
+            digests[task],
+            f"training: {task}",
+            {
+                "train_rows": content["train_rows"][task],
+                "release_sha256": content["release_digests"][task],
+            },
         )
         for task, name in content.get("data", {}).items()
         if task in digests
-    ]  # fmt: skip
+    ]
+    adapted = content.get("adapted_from")
+    if adapted:
+        learnt = {task: one["rows_learnt"] for task, one in adapted["tasks"].items()}
+        inputs.append(_input("labelled rows", adapted["rows_digest"], "adaptation", learnt))
     client.log_inputs(run_id, datasets=inputs)
+
+
+def _input(name: str, sha256: str, context: str, profile: dict[str, Any]) -> DatasetInput:
+    dataset = Dataset(
+        name=name,
+        digest=sha256[:36],  # what MLflow's column holds
+        source_type="barometer",
+        source=json.dumps({"name": name}),
+        profile=json.dumps({"sha256": sha256, **profile}),
+    )
+    return DatasetInput(dataset, tags=[InputTag("mlflow.data.context", context)])
 
 
 def log_figures(client: MlflowClient, run_id: str, figures: dict[str, float], step: int) -> None:

@@ -36,8 +36,9 @@ def evaluation_report(
 
     Returns:
         `model`, `digest`, `split`; `tasks`, where each has the figures of `evaluate_rows` and
-        `confusion` (counts, a row a true class), `calibration`, `baselines` and `slices`; and
-        `behaviour`, a list of tests. JSON holds all of it.
+        `set_apart` (whether the model is known not to have learnt from these rows), `confusion`
+        (counts, a row a true class), `calibration`, `baselines` and `slices`; and `behaviour`, a
+        list of tests. JSON holds all of it.
     """
     steps = 2 * len(data) + 1
     tasks = {}
@@ -49,6 +50,7 @@ def evaluation_report(
         on_step(2 * index + 1, steps, f"{task}: baselines")
         tasks[task] = {
             **figures(answers),
+            "set_apart": split != "release" or _release_set_apart(classifier, parts),
             "confusion": confusion(answers.truth, answers.guess, classes).tolist(),
             "calibration": _calibration(answers),
             "baselines": {
@@ -113,6 +115,12 @@ def write_report(report: dict[str, Any], folder: Path) -> list[Path]:
     return files
 
 
+def _release_set_apart(classifier: Classifier, parts: TaskData) -> bool:
+    """Whether the model's own notes say that it set the same release rows apart."""
+    noted = classifier.folder.metrics.get("release_digests", {}).get(parts.task)
+    return bool(noted == parts.release_digest())
+
+
 def _calibration(answers: Answers) -> dict[str, Any]:
     before = expected_calibration_error(softmax(answers.logits), answers.truth)
     after = expected_calibration_error(answers.probabilities, answers.truth)
@@ -130,10 +138,15 @@ def _compared(answers: Answers, guess: Labels, classes: int) -> dict[str, Any]:
         "accuracy": short(accuracy_score(answers.truth, guess)),
         "macro_f1": short(f1_score(answers.truth, guess, average="macro")),
         "relative_gain": {
-            name: {"gain": short(gain), "interval": [short(bound) for bound in bounds]}
+            name: {"gain": _finite(gain), "interval": [_finite(bound) for bound in bounds]}
             for name, (gain, bounds) in gains.items()
         },
     }
+
+
+def _finite(value: float) -> float | None:
+    """The figure; None where it is infinite, which JSON cannot say."""
+    return short(value) if np.isfinite(value) else None
 
 
 def _listed(test: Behaviour) -> dict[str, Any]:

@@ -31,6 +31,14 @@ def _print_overall(report: dict[str, Any]) -> None:
     columns = ("task", "model", "rows", "accuracy (95 % interval)", "macro-F1 (95 % interval)",
                "weighted F1", "ECE before -> after temperature")  # fmt: skip
     print_table(f"{report['model']} on the {report['split']} rows", columns, rows)
+    if report["split"] == "validation":
+        print_line("Temperatures were fitted on these rows, so their ECE after is at its best.")
+    for task, study in report["tasks"].items():
+        if not study["set_apart"]:
+            print_line(
+                f"{task}: {report['model']} does not note that it set these rows apart. It may "
+                "have learnt from them, and then these figures are too good."
+            )
 
 
 def _print_gains(report: dict[str, Any]) -> None:
@@ -87,4 +95,6 @@ def _spread(study: dict[str, Any], figure: str) -> str:
 
 def _gain(gain: dict[str, Any]) -> str:
     low, high = gain["interval"]
+    if None in (gain["gain"], low, high):
+        return "no gain over nothing"
     return f"{gain['gain']:+.1%} ({low:+.1%} to {high:+.1%})"

@@ -57,9 +57,10 @@ def run_trial(config: dict[str, Any], *, job: Job) -> None:
         # Logged first: no line after the report is reached where the scheduler stops the trial.
         mlflow.log_metrics(reached | now, step=epoch.number)
         with tempfile.TemporaryDirectory() as scratch:
-            run.save_state(Path(scratch))
-            run.save_model(Path(scratch))
-            tune.report({**reached, "epoch": epoch.number}, checkpoint=tune.Checkpoint(scratch))
+            folder = Path(scratch) / "checkpoint"
+            run.save_model(folder)
+            run.save_state(folder)
+            tune.report({**reached, "epoch": epoch.number}, checkpoint=tune.Checkpoint(folder))
 
 
 def _open_run(job: Job, config: dict[str, Any], recipe: Recipe) -> None:

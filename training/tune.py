@@ -13,6 +13,7 @@ from barometer.settings import Settings
 from barometer.tracking import mlflow_client, tracking_uri
 from training.data import Rows, TaskData
 from training.encoder import load_pretrained
+from training.experiment import log_study
 from training.package import package
 from training.parity import Variant
 from training.ray_session import ray_session
@@ -96,6 +97,8 @@ def tune(
     with runs.ended_on_error():
         best_run = find_trial_run(client, plan.run_id, outcomes[0].trial_id)
         metrics = package(checkpoint, data, target, on_export, run_id=best_run)
+        if best_run is not None:
+            log_study(settings, best_run, target, data)
         version = register(settings, target) if registers else None
         log_result(runs, outcomes, version)
         runs.end("FINISHED")

@@ -2,6 +2,7 @@
 
 import json
 import math
+import resource
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,7 +19,14 @@ from transformers import (
     DistilBertTokenizerFast,
 )
 
-from barometer.errors import DataError, InputError, ModelError, NotFoundError, UnavailableError
+from barometer.errors import (
+    DataError,
+    InputError,
+    ModelError,
+    NotFoundError,
+    StorageError,
+    UnavailableError,
+)
 from barometer.labels import EMOTIONS, TASKS
 from barometer.settings import REPOSITORY, Settings
 from barometer.tracking import CHALLENGER, CHAMPION, mlflow_client
@@ -28,7 +36,7 @@ from inference.registry import fetch, load_champion, version_of, versions
 from training.data import load_task
 from training.experiment import Audience, run_experiment
 from training.export import check_fused
-from training.finetune import Epoch, logits_of
+from training.finetune import Epoch, Finetuning, logits_of
 from training.losses import NO_LABEL, class_weights, joint_loss
 from training.parity import check_parity
 from training.recipe import Recipe
@@ -141,6 +149,8 @@ def test_run_tells_rows_epochs_recipe_and_commit(trained: Trained, tmp_path: Pat
     assert len(run.data.tags["mlflow.source.git.commit"]) == 40
     files = {item.path for item in client.list_artifacts(run.info.run_id, "data")}
     assert files == {"data/data.json", "data/data.md", "data/data.png"}
+    studied = {item.path for item in client.list_artifacts(run.info.run_id, "evaluation")}
+    assert {"evaluation/evaluation.json", "evaluation/emotion-confusion.png"} <= studied
     assert trained.rows_told["emotion"]["splits"]["release"]["rows"] == 36
     digests = {item.dataset.digest for item in run.inputs.dataset_inputs}
     assert trained.rows_told["emotion"]["sha256"][:36] in digests
@@ -255,6 +265,22 @@ def test_missing_split_and_base_without_tokenizer_are_named(
     assert not (tmp_path / "t").exists()
     runs = mlflow_client(settings).search_runs(["1"])
     assert [run.info.status for run in runs] == ["FAILED"]
+
+
+def test_full_disk_keeps_the_last_checkpoint(base: Path, rows: Path, tmp_path: Path) -> None:
+    data = {"emotion": load_task("emotion", str(rows / "emotion"))}
+    run = Finetuning(str(base), data, Recipe(epochs=1, max_tokens=32))
+    run.save_model(tmp_path / "best")
+    before = (tmp_path / "best" / "model.safetensors").read_bytes()
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:  # no file may grow past 4 kB: the kernel refuses the write as it does on a full disk
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limit[1]))
+        with pytest.raises(StorageError, match="make room; the last one is kept"):
+            run.save_model(tmp_path / "best")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert (tmp_path / "best" / "model.safetensors").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["best"]
 
 
 @pytest.mark.parametrize("name", [".", "notes"])

@@ -37,7 +37,9 @@ class ServedModel(PythonModel):  # type: ignore[misc]  # MLflow is not typed
         answer: dict[str, object] = {}
         for task, names in TASKS.items():
             given = scores.of(task)
-            found = np.full((len(texts), len(names)), np.nan, np.float32) if given is None else given
+            found = (
+                np.full((len(texts), len(names)), np.nan, np.float32) if given is None else given
+            )
             labels: list[str | None] = [None] * len(texts)
             if given is not None:
                 labels = [names[best] for best in given.argmax(axis=1)]

@@ -38,19 +38,21 @@ class Post(BaseModel):
 
 
 class Judgement(BaseModel):
-    """What one model version says of one text."""
+    """What one model version says of one text; None for a task that the model lacks."""
 
     model_config = ConfigDict(frozen=True)
 
-    emotion: str
-    confidence: float
-    emotions: dict[str, float]
-    sentiment: str
-    sentiment_confidence: float
-    sentiments: dict[str, float]
+    emotion: str | None
+    confidence: float | None
+    emotions: dict[str, float] | None
+    sentiment: str | None
+    sentiment_confidence: float | None
+    sentiments: dict[str, float] | None
     model_version: str
 
     @property
-    def sentiment_score(self) -> float:
+    def sentiment_score(self) -> float | None:
         """P(positive) - P(negative), in [-1, 1]."""
+        if self.sentiments is None:
+            return None
         return self.sentiments["positive"] - self.sentiments["negative"]

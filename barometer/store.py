@@ -16,6 +16,8 @@ from barometer.tables import EventRow, PostEventRow, PostRow, RollupRow
 POSTS: Table = PostRow.__table__  # type: ignore[assignment]
 LINKS: Table = PostEventRow.__table__  # type: ignore[assignment]
 ROLLUPS: Table = RollupRow.__table__  # type: ignore[assignment]
+NO_ANSWER = ""
+"""What rollups call the emotion or sentiment of a post whose model lacks that task."""
 EVERY_POST = 0
 """The rollups' event id under which each post counts once, whatever its events."""
 
@@ -39,10 +41,10 @@ class _Known:
     id: int
     source: str
     created_at: datetime
-    emotion: str
-    sentiment: str
-    confidence: float
-    sentiment_score: float
+    emotion: str | None
+    sentiment: str | None
+    confidence: float | None
+    sentiment_score: float | None
 
 
 def store(engine: Engine, judged: Sequence[tuple[Post, Judgement]]) -> Stored:
@@ -161,10 +163,11 @@ def _count(connection: Connection, counted: Sequence[tuple[int, _Known]]) -> Non
     sums: dict[tuple[Any, ...], list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
     for event, facts in counted:
         minute = facts.created_at.replace(second=0, microsecond=0)
-        cell = sums[event, minute, facts.source, facts.emotion, facts.sentiment]
+        answers = (facts.emotion or NO_ANSWER, facts.sentiment or NO_ANSWER)
+        cell = sums[event, minute, facts.source, *answers]
         cell[0] += 1
-        cell[1] += facts.confidence
-        cell[2] += facts.sentiment_score
+        cell[1] += facts.confidence or 0.0
+        cell[2] += facts.sentiment_score or 0.0
     if not sums:
         return
     keys = ("event_id", "minute", "source", "emotion", "sentiment")

@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-Json = JSON().with_variant(JSONB(), "postgresql")
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -74,7 +74,10 @@ class EventRow(Base):
 
 
 class PostRow(Base):
-    """A classified post; (source, external_id) makes a second delivery harmless."""
+    """A classified post; (source, external_id) makes a second delivery harmless.
+
+    The answers of a task that the model lacks are null.
+    """
 
     __tablename__ = "posts"
     __table_args__ = (
@@ -92,13 +95,13 @@ class PostRow(Base):
     details: Mapped[dict[str, Any]] = mapped_column(Json)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     scored_at: Mapped[datetime] = mapped_column(UtcTime)
-    emotion: Mapped[str] = mapped_column(String(16))
-    confidence: Mapped[float] = mapped_column(Float)
-    emotions: Mapped[dict[str, float]] = mapped_column(Json)
-    sentiment: Mapped[str] = mapped_column(String(16))
-    sentiment_confidence: Mapped[float] = mapped_column(Float)
-    sentiments: Mapped[dict[str, float]] = mapped_column(Json)
-    sentiment_score: Mapped[float] = mapped_column(Float)
+    emotion: Mapped[str | None] = mapped_column(String(16))
+    confidence: Mapped[float | None] = mapped_column(Float)
+    emotions: Mapped[dict[str, float] | None] = mapped_column(Json)
+    sentiment: Mapped[str | None] = mapped_column(String(16))
+    sentiment_confidence: Mapped[float | None] = mapped_column(Float)
+    sentiments: Mapped[dict[str, float] | None] = mapped_column(Json)
+    sentiment_score: Mapped[float | None] = mapped_column(Float)
     model_version: Mapped[str] = mapped_column(String(64))
 
 
@@ -118,7 +121,11 @@ class PostEventRow(Base):
 
 
 class RollupRow(Base):
-    """Posts a minute, by event, source, emotion and sentiment; `event_id` 0 counts every post."""
+    """Posts a minute, by event, source, emotion and sentiment; `event_id` 0 counts every post.
+
+    Emotion or sentiment is "" where the model gave none: a key's column holds no null. The sums are
+    over the posts that have an answer.
+    """
 
     __tablename__ = "rollups"
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Engine, func, select
 
 from barometer.labels import EMOTIONS, SENTIMENTS
+from barometer.store import NO_ANSWER
 from barometer.tables import RollupRow
 
 
@@ -17,7 +18,8 @@ def trend(
     """One point a `step` from `start` to `end` (exclusive), empty ones included.
 
     A point: `{"start", "posts", "emotions": {name: posts}, "sentiments": {name: posts},
-    "sentiment_score"}`; the score is the mean over the point's posts, None without posts.
+    "sentiment_score"}`. Posts whose model lacks a task count as posts, and under no name of it; the
+    score is the mean over the posts that have a sentiment, None without one.
     """
     count = max(0, -(-int((end - start).total_seconds()) // int(step.total_seconds())))
     points = [_point(start + step * index) for index in range(count)]
@@ -38,12 +40,19 @@ def trend(
             place = int((minute - start) / step)
             point = points[place]
             point["posts"] += posts
-            point["emotions"][emotion] += posts
-            point["sentiments"][sentiment] += posts
-            totals[place] += score
+            if emotion != NO_ANSWER:
+                point["emotions"][emotion] += posts
+            if sentiment != NO_ANSWER:
+                point["sentiments"][sentiment] += posts
+                totals[place] += score
     for place, total in totals.items():
-        points[place]["sentiment_score"] = round(total / points[place]["posts"], 4)
+        points[place]["sentiment_score"] = round(total / with_sentiment(points[place]), 4)
     return points
+
+
+def with_sentiment(point: dict[str, Any]) -> int:
+    """How many posts of a point have a sentiment: what its score is the mean of."""
+    return sum(point["sentiments"].values())
 
 
 def _point(start: datetime) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from barometer.errors import ModelError
-from barometer.labels import LABELS, task_slice
+from barometer.labels import LABELS, TASKS, task_slice
 from barometer.text import model_input
 from inference.batching import token_budget_batches
 from inference.calibration import softmax
@@ -23,14 +23,18 @@ TOKEN_BUDGET = 2048
 
 @dataclass(frozen=True)
 class Scores:
-    """Answers for n texts, in their order."""
+    """Answers for n texts, in their order; None for a task that the model lacks."""
 
-    emotions: Floats
+    emotions: Floats | None
     """(n, 6) calibrated probabilities."""
-    sentiments: Floats
+    sentiments: Floats | None
     """(n, 3) calibrated probabilities."""
     truncated: npt.NDArray[np.bool_]
     """(n,) whether the text was longer than the model reads."""
+
+    def of(self, task: str) -> Floats | None:
+        """The probabilities of `task` (`emotion` or `sentiment`)."""
+        return self.emotions if task == "emotion" else self.sentiments
 
 
 class Classifier:
@@ -64,13 +68,13 @@ class Classifier:
     def score(self, texts: Sequence[str]) -> Scores:
         """Classify original texts; each is first turned into the model's input."""
         logits, truncated = self.logits([model_input(text) for text in texts])
-        parts = {
-            task: softmax(logits[:, task_slice(task)], self.folder.temperatures[task])
-            for task in ("emotion", "sentiment")
-        }
-        return Scores(
-            parts["emotion"].astype(np.float32), parts["sentiment"].astype(np.float32), truncated
+        emotions, sentiments = (
+            softmax(logits[:, task_slice(task)], self.folder.temperatures[task]).astype(np.float32)
+            if task in self.folder.tasks
+            else None
+            for task in TASKS
         )
+        return Scores(emotions, sentiments, truncated)
 
     def logits(self, inputs: Sequence[str]) -> tuple[Floats, npt.NDArray[np.bool_]]:
         """Raw (n, 9) logits of model inputs, and which were truncated."""

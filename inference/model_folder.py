@@ -2,7 +2,7 @@
 
 model.onnx      the fused INT8 graph; outputs `logits` (batch, 9) and `pooled` (batch, width)
 tokenizer.json  the fast tokenizer
-config.json     labels, tasks, temperatures, longest input
+config.json     labels, the tasks that it answers, temperatures, longest input
 metrics.json    what was measured, by which data
 reference.csv   the model's own answers on the validation rows, which drift compares with
 replay.npz      features and labels of old training rows, no texts; adapting repeats them (optional)
@@ -29,6 +29,8 @@ class ModelFolder:
     name: str
     max_tokens: int
     temperatures: dict[str, float]
+    tasks: tuple[str, ...]
+    """What the model answers, of `TASKS` and in their order; at least one."""
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -57,10 +59,17 @@ def open_model_folder(path: Path) -> ModelFolder:
         config = json.loads((path / "config.json").read_text())
         labels = tuple(config["id2label"][str(i)] for i in range(len(config["id2label"])))
         own = config["barometer"]
-        temperatures = {task: float(own["temperatures"][task]) for task in TASKS}
-        folder = ModelFolder(path, str(own["name"]), int(own["max_tokens"]), temperatures)
+        tasks = _tasks(own.get("tasks", list(TASKS)))
+        temperatures = {task: float(own["temperatures"][task]) for task in tasks}
+        folder = ModelFolder(path, str(own["name"]), int(own["max_tokens"]), temperatures, tasks)
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}/config.json is unusable ({error!r}): export again.") from error
     if labels != LABELS:
         raise ModelError(f"{path}/config.json names the labels {labels}, not {LABELS}.")
     return folder
+
+
+def _tasks(named: Any) -> tuple[str, ...]:
+    if not isinstance(named, list) or not named or not set(named) <= TASKS.keys():
+        raise ValueError(f"tasks must name one or more of {', '.join(TASKS)}, not {named!r}")
+    return tuple(task for task in TASKS if task in named)

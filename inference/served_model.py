@@ -28,13 +28,24 @@ class ServedModel(PythonModel):  # type: ignore[misc]  # MLflow is not typed
         model_input: pd.DataFrame,
         params: dict[str, object] | None = None,  # noqa: ARG002
     ) -> pd.DataFrame:
-        """Classify the column `text`: both labels, their confidence, and every probability."""
-        scores = self._classifier.score([str(text) for text in model_input["text"]])
+        """Classify the column `text`: both labels, their confidence, and every probability.
+
+        Columns of a task that the model lacks are there too, empty.
+        """
+        texts = [str(text) for text in model_input["text"]]
+        scores = self._classifier.score(texts)
         answer: dict[str, object] = {}
-        for task, found in (("emotion", scores.emotions), ("sentiment", scores.sentiments)):
-            answer[task] = np.array(TASKS[task])[found.argmax(axis=1)]
+        for task, names in TASKS.items():
+            given = scores.of(task)
+            found = (
+                np.full((len(texts), len(names)), np.nan, np.float32) if given is None else given
+            )
+            labels: list[str | None] = [None] * len(texts)
+            if given is not None:
+                labels = [names[best] for best in given.argmax(axis=1)]
+            answer[task] = pd.Series(labels, dtype=object)
             answer[f"{task}_confidence"] = found.max(axis=1)
-            answer |= {f"p_{name}": found[:, i] for i, name in enumerate(TASKS[task])}
+            answer |= {f"p_{name}": found[:, i] for i, name in enumerate(names)}
         return pd.DataFrame(answer)
 
 

@@ -12,7 +12,7 @@ from barometer.settings import Settings
 from barometer.tables import DriftReportRow
 from barometer.tracking import CHAMPION, EXPERIMENT, mlflow_client
 from inference.registry import fetch, version_of
-from monitoring.drift import compare
+from monitoring.drift import compare, left_out
 from monitoring.reports import report_folder
 from monitoring.window import live_window, validation_reference
 
@@ -63,6 +63,7 @@ def report_now(settings: Settings) -> dict[str, Any]:
         "reference": row.reference,
         "drifted": drift.drifted,
         "columns": drift.columns,
+        "left_out": left_out(drift.columns),
         "url": f"/drift/{name}",
     }
     # MLflow first: when it is away nothing was listed, and the next try makes no second report.

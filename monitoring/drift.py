@@ -9,7 +9,7 @@ import pandas as pd
 from evidently import DataDefinition, Dataset, Report
 from evidently.presets import DataDriftPreset
 
-from monitoring.window import CATEGORICAL, NUMERICAL
+from monitoring.window import CATEGORICAL, COLUMNS, NUMERICAL
 
 TESTS = {"categorical": "jensenshannon", "numerical": "wasserstein"}
 """Distances, not p-values: with thousands of posts any difference is significant. Wasserstein is
@@ -30,9 +30,14 @@ class Drift:
 
 
 def compare(current: pd.DataFrame, reference: pd.DataFrame, page: Path) -> Drift:
-    """Compare two windows and write Evidently's page to `page`, its JSON beside it."""
+    """Compare two windows and write Evidently's page to `page`, its JSON beside it.
+
+    A column that is empty in either window is left out: one of the models lacks that task.
+    """
+    told = [c for c in COLUMNS if current[c].notna().any() and reference[c].notna().any()]
     definition = DataDefinition(
-        categorical_columns=list(CATEGORICAL), numerical_columns=list(NUMERICAL)
+        categorical_columns=[c for c in CATEGORICAL if c in told],
+        numerical_columns=[c for c in NUMERICAL if c in told],
     )
     preset = DataDriftPreset(
         cat_method=TESTS["categorical"],
@@ -42,7 +47,8 @@ def compare(current: pd.DataFrame, reference: pd.DataFrame, page: Path) -> Drift
         drift_share=DRIFT_SHARE,
     )
     snapshot = Report([preset]).run(
-        Dataset.from_pandas(current, definition), Dataset.from_pandas(reference, definition)
+        Dataset.from_pandas(current[told], definition),
+        Dataset.from_pandas(reference[told], definition),
     )
     page.parent.mkdir(parents=True, exist_ok=True)
     snapshot.save_html(str(page))
@@ -59,3 +65,8 @@ def compare(current: pd.DataFrame, reference: pd.DataFrame, page: Path) -> Drift
     }
     drifted = sum(column["drifted"] for column in columns.values()) >= DRIFT_SHARE * len(columns)
     return Drift(columns, drifted)
+
+
+def left_out(columns: dict[str, dict[str, Any]]) -> list[str]:
+    """The columns that a report with these `columns` could not compare."""
+    return [name for name in COLUMNS if name not in columns]

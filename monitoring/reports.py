@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from barometer.errors import NotFoundError
 from barometer.settings import Settings
 from barometer.tables import DriftReportRow
+from monitoring.drift import left_out
 
 NEWEST = 50
 
@@ -33,6 +34,7 @@ def latest_reports(engine: Engine) -> list[dict[str, Any]]:
                 "reference": row.reference,
                 "drifted": row.drifted,
                 "columns": row.columns,
+                "left_out": left_out(row.columns),
                 "url": f"/drift/{row.name}",
             }
             for row in session.scalars(newest)

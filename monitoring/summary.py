@@ -11,8 +11,10 @@ def as_markdown(report: dict[str, Any], port: int) -> str:
         f"| {'yes' if found['drifted'] else 'no'} |"
         for name, found in report["columns"].items()
     )
+    names = ", ".join(report["left_out"])
+    missing = f"Not compared, since a model lacks them: {names}.\n\n" if names else ""
     return (
         f"{verdict}: {report['posts']:,} live posts against {report['reference']}.\n\n"
         "| column | distance | score | threshold | drifted |\n|---|---|---:|---:|---|\n"
-        f"{rows}\n\n[Evidently's report](http://127.0.0.1:{port}{report['url']})\n"
+        f"{rows}\n\n{missing}[Evidently's report](http://127.0.0.1:{port}{report['url']})\n"
     )

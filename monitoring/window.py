@@ -19,7 +19,10 @@ MOST_POSTS = 5_000
 
 @dataclass(frozen=True)
 class Window:
-    """What the model said of the newest posts: a row a post, `COLUMNS`."""
+    """What the model said of the newest posts: a row a post, `COLUMNS`.
+
+    The columns of a task that the model lacks are empty.
+    """
 
     table: pd.DataFrame
     start: datetime
@@ -66,6 +69,8 @@ def live_window(engine: Engine, hours: float) -> Window:
 
 def validation_reference(model_folder: Path) -> pd.DataFrame:
     """The champion's answers on its validation rows, which travel in its model folder.
+
+    The columns of a task that it lacks are empty.
 
     Raises:
         ModelError: the folder carries none.

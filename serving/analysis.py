@@ -29,12 +29,12 @@ ASK_AGAIN_S = 60.0
 
 @dataclass(frozen=True)
 class Mood:
-    """One post's labels, as much as an analysis needs."""
+    """One post's labels, as much as an analysis needs; None where its model gave none."""
 
-    emotion: str
-    confidence: float
-    sentiment: str
-    sentiment_confidence: float
+    emotion: str | None
+    confidence: float | None
+    sentiment: str | None
+    sentiment_confidence: float | None
 
 
 class Analyst:
@@ -155,8 +155,14 @@ class Analyst:
         return True
 
 
-def _shares(labels: Sequence[str], given: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
-    """A label's share in per cent, and the mean confidence of the posts that carry it."""
+def _shares(
+    labels: Sequence[str], answers: Sequence[tuple[str | None, float | None]]
+) -> list[dict[str, Any]]:
+    """A label's share in per cent, and the mean confidence of the posts that carry it.
+
+    Shares are of the posts that have an answer.
+    """
+    given = [(name, score) for name, score in answers if name is not None and score is not None]
     lines = []
     for label in labels:
         scores = [score for name, score in given if name == label]

@@ -1,29 +1,44 @@
 """The model's probabilities as judgements."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from barometer.labels import EMOTIONS, SENTIMENTS
+from barometer.labels import TASKS
 from barometer.posts import Judgement
+from inference.classifier import Floats
 from inference.registry import LoadedModel
+
+Answer = tuple[str | None, float | None, dict[str, float] | None]
+"""Label, its probability, and every label's probability; all None for a task that is lacking."""
 
 
 def judge(model: LoadedModel, texts: Sequence[str]) -> list[Judgement]:
     """What `model` says of each text; probabilities to six places, summing to 1."""
     scores = model.classifier.score(texts)
-    judgements = []
-    for emotions, sentiments in zip(scores.emotions, scores.sentiments, strict=True):
-        emotion, sentiment = int(emotions.argmax()), int(sentiments.argmax())
-        judgements.append(
-            Judgement(
-                emotion=EMOTIONS[emotion],
-                confidence=round(float(emotions[emotion]), 6),
-                emotions={n: round(float(p), 6) for n, p in zip(EMOTIONS, emotions, strict=True)},
-                sentiment=SENTIMENTS[sentiment],
-                sentiment_confidence=round(float(sentiments[sentiment]), 6),
-                sentiments={
-                    n: round(float(p), 6) for n, p in zip(SENTIMENTS, sentiments, strict=True)
-                },
-                model_version=model.version,
-            )
+    emotions = _answers("emotion", scores.emotions, len(texts))
+    sentiments = _answers("sentiment", scores.sentiments, len(texts))
+    return [
+        Judgement(
+            emotion=felt[0],
+            confidence=felt[1],
+            emotions=felt[2],
+            sentiment=tone[0],
+            sentiment_confidence=tone[1],
+            sentiments=tone[2],
+            model_version=model.version,
         )
-    return judgements
+        for felt, tone in zip(emotions, sentiments, strict=True)
+    ]
+
+
+def _answers(task: str, probabilities: Floats | None, texts: int) -> list[Answer]:
+    if probabilities is None:
+        return [(None, None, None)] * texts
+    names = TASKS[task]
+    return [_answer(names, row) for row in probabilities]
+
+
+def _answer(names: Sequence[str], row: Any) -> Answer:
+    best = int(row.argmax())
+    each = {name: round(float(p), 6) for name, p in zip(names, row, strict=True)}
+    return names[best], each[names[best]], each

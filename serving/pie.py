@@ -54,7 +54,8 @@ def pie_png(keyword: str, shares: Sequence[tuple[str, float]], posts: int) -> st
         )
         axes_legend.set_in_layout(False)
     else:
-        figure.text(0.64, 0.44, "No posts found", fontsize=15, color="#5a6472")
+        why = "The model tells\nno emotions" if posts else "No posts found"
+        figure.text(0.64, 0.44, why, fontsize=15, color="#5a6472")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return base64.b64encode(buffer.getvalue()).decode()

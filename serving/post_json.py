@@ -8,6 +8,7 @@ from barometer.tables import PostRow
 
 def scored_message(post: Post, judgement: Judgement) -> dict[str, Any]:
     """The live message about a post that was just scored."""
+    score = judgement.sentiment_score
     content = {
         "source": post.source,
         "id": post.id,
@@ -16,7 +17,7 @@ def scored_message(post: Post, judgement: Judgement) -> dict[str, Any]:
         "location": post.location,
         "url": post.url,
         "events": list(post.events),
-        "sentiment_score": round(judgement.sentiment_score, 6),
+        "sentiment_score": None if score is None else round(score, 6),
         **judgement.model_dump(),
     }
     return {"type": "scored", "post": content}

@@ -20,7 +20,7 @@ from barometer.labels import EMOTIONS, SENTIMENTS
 from barometer.search import events_of_posts, link_stored, newest_posts
 from barometer.store import EVERY_POST
 from barometer.tables import EventRow
-from barometer.trends import totals, trend
+from barometer.trends import totals, trend, with_sentiment
 from ingestion.catalog import sources
 from ingestion.reading import publish_posted
 from serving.bodies import Ingest, NewEvent
@@ -100,7 +100,9 @@ def trends(
     start = end - step * -(-minutes * 60 // step_s)
     points = trend(parts.engine, _event_id(parts, slug), start, end, step)
     posts = sum(point["posts"] for point in points)
-    score = sum(p["sentiment_score"] * p["posts"] for p in points if p["posts"])
+    scored = [p for p in points if p["sentiment_score"] is not None]
+    judged = sum(map(with_sentiment, scored))
+    score = sum(p["sentiment_score"] * with_sentiment(p) for p in scored)
     return {
         "slug": slug,
         "start": start,
@@ -109,7 +111,7 @@ def trends(
         "posts": posts,
         "emotions": {name: sum(p["emotions"][name] for p in points) for name in EMOTIONS},
         "sentiments": {name: sum(p["sentiments"][name] for p in points) for name in SENTIMENTS},
-        "sentiment_score": round(score / posts, 4) if posts else None,
+        "sentiment_score": round(score / judged, 4) if judged else None,
         "points": points,
     }
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from barometer.errors import DataError
+from barometer.errors import DataError, InputError
 from barometer.labels import TASKS, task_slice
 from barometer.settings import REPOSITORY, Settings
 from inference.classifier import Classifier
-from inference.model_folder import open_model_folder
+from inference.model_folder import ModelFolder, open_model_folder
 from inference.registry import fetch
 from training.adapted_folder import write_adapted, write_record
 from training.data import Rows, TaskData, load_task
@@ -65,7 +65,7 @@ def adapt(
 
     Raises:
         DataError: a row cannot be used, or a half has too few rows of a task.
-        InputError: `target` is something else than a model folder.
+        InputError: `target` is no model folder, or the model lacks a task that the rows label.
         ModelError: the model has no `pooled`, or its replay file is broken.
     """
     started = time.monotonic()
@@ -76,7 +76,9 @@ def adapt(
     halves = Halves(learn, halves.measure, unlabelled, halves.repeated)
     tasks = _labelled_tasks(halves, plan.rows)
     model = open_model_folder(start or fetch(settings, ensure_champion(settings, STARTER)))
-    old_rows = {task: load_task(task, where) for task, where in _old_folders(settings).items()}
+    _check_answered(model, tasks, plan.rows)
+    old_folders = _old_folders(settings, model)
+    old_rows = {task: load_task(task, where) for task, where in old_folders.items()}
     classifier = Classifier(model, settings.session_threads)
     replay, source = _replay(classifier, old_rows)
     say(f"replaying old rows: {source}")
@@ -100,7 +102,9 @@ def adapt(
             }
             for task, rows in old_rows.items()
         }
-        write_reference(adapted, old_rows if len(old_rows) == len(TASKS) else _as_data(halves))
+        write_reference(
+            adapted, old_rows if len(old_rows) == len(model.tasks) else _as_data(halves)
+        )
         record = {
             "name": model.name,
             "digest": model.digest(),
@@ -146,10 +150,19 @@ def _labelled_tasks(halves: Halves, file: Path) -> list[str]:
     return tasks
 
 
-def _old_folders(settings: Settings) -> dict[str, str]:
-    """The tasks whose configured data is a folder here; a hub is not asked."""
+def _check_answered(model: ModelFolder, tasks: list[str], file: Path) -> None:
+    for task in tasks:
+        if task not in model.tasks:
+            raise InputError(
+                f"rows: {file} labels {task}, a task that {model.name} lacks: leave those labels "
+                "out, or name a model that has it with --model.", "rows",
+            )  # fmt: skip
+
+
+def _old_folders(settings: Settings, model: ModelFolder) -> dict[str, str]:
+    """The model's tasks whose configured data is a folder here; a hub is not asked."""
     named = {"emotion": settings.emotion_data, "sentiment": settings.sentiment_data}
-    return {task: where for task, where in named.items() if Path(where).is_dir()}
+    return {task: named[task] for task in model.tasks if Path(named[task]).is_dir()}
 
 
 def _replay(classifier: Classifier, old: dict[str, TaskData]) -> tuple[Replay | None, str]:

@@ -71,22 +71,35 @@ def train(
 
 @app.command()
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint that `train` has written.")],
+    checkpoint: Annotated[
+        str, typer.Argument(help="Checkpoint that `train` has written; with --labels, any.")
+    ],
     target: Annotated[Path, typer.Argument(help="Model folder to write.")],
     *,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="JSON: the labels of a hub name or folder, each with ours or null."),
+    ] = None,
     final: Final = False,
     json_: Json = False,
 ) -> None:
-    """Export a checkpoint again: fused INT8 ONNX, temperatures, figures.
+    """Export a checkpoint to fused INT8 ONNX; with --labels, bring in a model with other labels.
 
     Example: barometer export .barometer/checkpoints/first runs/first
     """
+    from training.bring_in import bring_in
     from training.package import package
     from training.train import Origin
 
     config = settings()
     origin = Origin(config.base_model, config.emotion_data, config.sentiment_data)
-    metrics = package(checkpoint, origin.load(), target, _show_parity, final=final)
+    if labels is None:
+        metrics = package(Path(checkpoint), origin.load(), target, _show_parity, final=final)
+    else:
+        metrics = bring_in(
+            checkpoint, labels, origin.load(), target, _show_parity,
+            lambda line: print_line(line, to_people=True), final=final,
+        )  # fmt: skip
     _show_metrics(metrics, as_json=json_)
 
 

@@ -9,6 +9,8 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from barometer.errors import ModelError, UnavailableError
 from barometer.labels import LABELS
 
+ATTENTION = "sdpa"
+"""The graph optimiser knows DistilBERT's attention in this shape, not in its eager one."""
 DROPOUTS = (
     "dropout", "attention_dropout", "hidden_dropout_prob", "attention_probs_dropout_prob",
 )  # fmt: skip
@@ -29,7 +31,7 @@ def load_pretrained(base_model: str, dropout: float = 0.1) -> tuple[Any, Any]:
             num_labels=len(LABELS),
             id2label=dict(enumerate(LABELS)),
             label2id={label: index for index, label in enumerate(LABELS)},
-            attn_implementation="sdpa",
+            attn_implementation=ATTENTION,
             ignore_mismatched_sizes=True,
             **_dropout_rates(base_model, dropout),
         )
@@ -45,6 +47,14 @@ def load_pretrained(base_model: str, dropout: float = 0.1) -> tuple[Any, Any]:
             "tokenizer.json."
         ) from error
     return model, tokenizer
+
+
+def load_checkpoint(checkpoint: Path) -> tuple[Any, Any]:
+    """The model and the tokenizer that `train` has written."""
+    model = AutoModelForSequenceClassification.from_pretrained(
+        checkpoint, attn_implementation=ATTENTION
+    )
+    return model, AutoTokenizer.from_pretrained(checkpoint)
 
 
 def decay_groups(model: Any, decay: float) -> list[dict[str, Any]]:

@@ -84,11 +84,12 @@ def evaluate_rows(classifier: Classifier, task: str, rows: Rows) -> dict[str, An
 def evaluate_splits(
     classifier: Classifier, data: dict[str, TaskData], splits: tuple[str, ...]
 ) -> dict[str, Any]:
-    """`evaluate_rows` for every split named and every task: {split: {task: figures}}."""
+    """`evaluate_rows` of every split and task that the model has: {split: {task: figures}}."""
     return {
         split: {
             task: evaluate_rows(classifier, task, getattr(rows, split))
             for task, rows in data.items()
+            if task in classifier.folder.tasks
         }
         for split in splits
     }
@@ -104,20 +105,21 @@ def write_metrics(folder: Path, figures: dict[str, Any], origin: dict[str, Any])
 def write_reference(classifier: Classifier, data: dict[str, TaskData]) -> None:
     """Write `reference.csv`: the model's answers on the validation rows, without their texts.
 
-    Drift compares the live window with these until a live window has been accepted.
+    Drift compares the live window with these until a live window has been accepted. Columns of a
+    task that the model lacks are empty.
     """
     texts = [text for rows in data.values() for text in rows.validation.texts]
     scores = classifier.score(texts)
-    emotion, sentiment = scores.emotions.argmax(1), scores.sentiments.argmax(1)
+    felt, tone = scores.emotions, scores.sentiments
     with (classifier.folder.path / "reference.csv").open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["emotion", "confidence", "sentiment", "sentiment_score", "length"])
         for i, text in enumerate(texts):
             table.writerow([
-                TASKS["emotion"][emotion[i]],
-                f"{scores.emotions[i].max():.3f}",
-                TASKS["sentiment"][sentiment[i]],
-                f"{scores.sentiments[i, 2] - scores.sentiments[i, 0]:.3f}",
+                "" if felt is None else TASKS["emotion"][felt[i].argmax()],
+                "" if felt is None else f"{felt[i].max():.3f}",
+                "" if tone is None else TASKS["sentiment"][tone[i].argmax()],
+                "" if tone is None else f"{tone[i, 2] - tone[i, 0]:.3f}",
                 len(model_input(text)),
             ])  # fmt: skip
 

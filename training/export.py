@@ -3,39 +3,55 @@
 import json
 import shutil
 import tempfile
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
-from onnxruntime.quantization import QuantType, quantize_dynamic
-from onnxruntime.transformers.optimizer import optimize_model
 from optimum.exporters.onnx import export as optimum_export
 from optimum.exporters.tasks import TasksManager
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.modeling_outputs import ModelOutput
 
-from barometer.errors import ModelError
-from barometer.labels import TASKS, task_slice
+from barometer.labels import LABELS, TASKS, task_slice
 from inference.calibration import fit_temperature
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from training.data import TaskData
 from training.finetune import logits_of
+from training.graph import check_quantised, fuse, quantise
 from training.latency import interleaved_ms
 from training.parity import Variant, variant
 
 OPSET = 17
-QUANTISED_OPERATORS = {"QAttention", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"}
 
 
-def export(
-    checkpoint: Path, data: dict[str, TaskData], max_tokens: int, target: Path, name: str
-) -> list[Variant]:
+@dataclass(frozen=True)
+class Finished:
+    """A model that has learnt all it will, and how it reads."""
+
+    model: Any
+    """Gives `logits` (batch, 9) and hidden states; its `config` names our labels."""
+    tokenizer: Any
+    """A fast one."""
+    max_tokens: int
+    """Longest input."""
+    labels: Collection[str] = LABELS
+    """Those that it can answer. Rows of others fit no temperature: it could only rise without end
+    to excuse what the model cannot know."""
+
+
+def export(finished: Finished, data: dict[str, TaskData], target: Path, name: str) -> list[Variant]:
     """Write `target` as a model folder (all but `metrics.json`'s figures and the card).
 
     Temperatures are fitted on the validation rows with the INT8 graph's own logits.
+
+    Args:
+        finished: what to export.
+        data: the rows of the tasks that the model has.
+        target: the folder to write.
+        name: the model's.
 
     Returns:
         PyTorch, ONNX FP32 and ONNX INT8 side by side, on the validation rows.
@@ -43,11 +59,7 @@ def export(
     Raises:
         ModelError: the graph optimiser missed a fusion, or quantisation left float products.
     """
-    # The graph optimiser knows DistilBERT's attention in its SDPA shape, not in its eager one.
-    model = AutoModelForSequenceClassification.from_pretrained(
-        checkpoint, attn_implementation="sdpa"
-    ).eval()
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    model, tokenizer, max_tokens = finished.model.eval(), finished.tokenizer, finished.max_tokens
     reference = {
         task: logits_of(model, tokenizer, rows.validation, max_tokens)
         for task, rows in data.items()
@@ -57,11 +69,11 @@ def export(
         for folder in (fused, target):
             folder.mkdir(parents=True, exist_ok=True)
             _write_tokenizer(tokenizer, folder)
-            _write_config(folder, model.config, name, max_tokens, dict.fromkeys(TASKS, 1.0))
+            _write_config(folder, model.config, name, max_tokens, dict.fromkeys(data, 1.0))
             (folder / "metrics.json").write_text("{}\n")
         _to_onnx(model, plain)
-        counts = _fuse(plain, fused / "model.onnx", model.config)
-        _quantise(fused / "model.onnx", target / "model.onnx")
+        counts = fuse(plain, fused / "model.onnx", model.config)
+        quantise(fused / "model.onnx", target / "model.onnx")
         check_quantised(target / "model.onnx", counts)
         classifiers = [Classifier(open_model_folder(f), threads=1) for f in (fused, target)]
         texts = [text for rows in data.values() for text in rows.validation.texts]
@@ -81,44 +93,13 @@ def export(
     ]
     temperatures = {}
     for task, rows in data.items():
-        own = answers[1][task][:, task_slice(task)]
-        temperatures[task] = round(fit_temperature(own, np.array(rows.validation.labels)), 4)
+        own, truth = answers[1][task][:, task_slice(task)], np.array(rows.validation.labels)
+        fits = np.isin(
+            truth, [i for i, label in enumerate(TASKS[task]) if label in finished.labels]
+        )
+        temperatures[task] = round(fit_temperature(own[fits], truth[fits]), 4)
     _write_config(target, model.config, name, max_tokens, temperatures)
     return variants
-
-
-def check_fused(counts: dict[str, int], layers: int) -> None:
-    """Refuse a graph that lacks a fusion which a transformer of so many `layers` should have.
-
-    Raises:
-        ModelError: one is missing; names what was fused.
-    """
-    norms = counts.get("SkipLayerNormalization", 0)
-    gelu = counts.get("BiasGelu", 0) + counts.get("FastGelu", 0) + counts.get("Gelu", 0)
-    found = {
-        "attention": counts.get("Attention", 0) + counts.get("MultiHeadAttention", 0),
-        "skip layer normalisation": norms // 2,
-        "activation": gelu,
-    }
-    for what, count in found.items():
-        if count < layers:
-            table = ", ".join(f"{name} {number}" for name, number in counts.items() if number)
-            raise ModelError(
-                f"the graph optimiser fused the {what} of {count} of {layers} layers ({table}): "
-                "this encoder or torch version exports another shape."
-            )
-
-
-def check_quantised(path: Path, counts: dict[str, int]) -> None:
-    """Refuse a file that still multiplies in floating point.
-
-    Raises:
-        ModelError: a product or an attention was not quantised; names what is there.
-    """
-    operators = [node.op_type for node in onnx.load(path).graph.node]
-    if operators.count("QAttention") != counts["Attention"] or "MatMul" in operators:
-        found = sorted(set(operators) & (QUANTISED_OPERATORS | {"MatMul", "Attention"}))
-        raise ModelError(f"quantisation left float products in the graph: {found}.")
 
 
 def _to_onnx(model: Any, path: Path) -> None:
@@ -155,30 +136,6 @@ def _to_onnx(model: Any, path: Path) -> None:
         model.forward = forward
 
 
-def _fuse(plain: Path, fused: Path, config: Any) -> dict[str, int]:
-    optimizer = optimize_model(
-        str(plain),
-        model_type="bert",
-        num_heads=config.num_attention_heads,
-        hidden_size=config.hidden_size,
-        opt_level=1,  # constants folded first: the attention pattern is matched on folded shapes
-    )
-    counts: dict[str, int] = optimizer.get_fused_operator_statistics()
-    check_fused(counts, config.num_hidden_layers)
-    optimizer.save_model_to_file(str(fused))
-    return counts
-
-
-def _quantise(fused: Path, target: Path) -> None:
-    quantize_dynamic(
-        fused,
-        target,
-        weight_type=QuantType.QInt8,
-        per_channel=True,
-        extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT, "MatMulConstBOnly": True},
-    )
-
-
 def _write_tokenizer(tokenizer: Any, folder: Path) -> None:
     tokenizer.save_pretrained(folder / "tokenizer")
     shutil.move(folder / "tokenizer" / "tokenizer.json", folder / "tokenizer.json")
@@ -188,7 +145,12 @@ def _write_tokenizer(tokenizer: Any, folder: Path) -> None:
 def _write_config(
     folder: Path, config: Any, name: str, max_tokens: int, temperatures: dict[str, float]
 ) -> None:
-    own = {"name": name, "max_tokens": max_tokens, "temperatures": temperatures}
+    own = {
+        "name": name,
+        "max_tokens": max_tokens,
+        "tasks": list(temperatures),
+        "temperatures": temperatures,
+    }
     content = config.to_dict() | {"barometer": own}
     content.pop("_name_or_path", None)  # a machine's path is nobody's business
     (folder / "config.json").write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")

@@ -198,3 +198,9 @@ def compare_latency(champion_ms: float, challenger_ms: float, bounds: Bounds) ->
     detail = "median ms a text, one thread, interleaved"
     return Line("latency", "INT8, ms a text", champion_ms, challenger_ms, ratio, bounds.latency,
                 ratio <= bounds.latency, detail)  # fmt: skip
+
+
+def tasks_lacking(champion: Sequence[str], challenger: Sequence[str]) -> list[Line]:
+    """A failing line for each task that the champion answers and the challenger does not."""
+    detail = "the champion answers this task, the challenger lacks it: nothing else was compared"
+    return [Line("tasks", task, detail=detail) for task in champion if task not in challenger]

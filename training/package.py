@@ -13,8 +13,9 @@ from barometer.errors import ModelError
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from training.data import TaskData
+from training.encoder import load_checkpoint
 from training.evaluate import evaluate_splits, write_metrics, write_reference
-from training.export import export
+from training.export import Finished, export
 from training.model_card import write_card
 from training.parity import Variant, check_parity
 from training.recipe import Recipe
@@ -33,10 +34,7 @@ def package(
     final: bool = False,
     run_id: str | None = None,
 ) -> dict[str, Any]:
-    """Export a checkpoint, measure the INT8 file, and write the model folder in one move.
-
-    An existing `target` is replaced only once the new folder is complete. The test rows are read
-    only with `final`: once, after every choice was made.
+    """Export a checkpoint that `train` has written; as `assemble`.
 
     Args:
         checkpoint: weights, tokenizer and `training.json`, as `train` has written them.
@@ -57,16 +55,50 @@ def package(
     if not (checkpoint / NOTES).is_file():
         raise ModelError(f"{checkpoint} lacks {NOTES}: give a checkpoint that `train` has written.")
     notes: dict[str, Any] = json.loads((checkpoint / NOTES).read_text())
+    if run_id:
+        notes[RUN] = run_id
+    max_tokens = Recipe.model_validate(notes["recipe"]).max_tokens
+    finished = Finished(*load_checkpoint(checkpoint), max_tokens)
+    return assemble(finished, data, notes, target, show, final=final)
+
+
+def assemble(
+    finished: Finished,
+    data: dict[str, TaskData],
+    notes: dict[str, Any],
+    target: Path,
+    show: Callable[[list[Variant]], None],
+    *,
+    final: bool = False,
+) -> dict[str, Any]:
+    """Export a model, measure the INT8 file, and write the model folder in one move.
+
+    An existing `target` is replaced only once the new folder is complete. The test rows are read
+    only with `final`: once, after every choice was made.
+
+    Args:
+        finished: the model.
+        data: the rows of the tasks that it has.
+        notes: how the model came about; they go into `metrics.json`.
+        target: the model folder to write.
+        show: called with the export's comparison before it is judged.
+        final: measure the test rows too.
+
+    Returns:
+        The content of `metrics.json`.
+
+    Raises:
+        ModelError: the export is another model, or its graph is not fused.
+        InputError: `target` is something else than a model folder.
+    """
+    check_target(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as scratch:
         folder = Path(scratch) / "folder"
-        max_tokens = Recipe.model_validate(notes["recipe"]).max_tokens
-        variants = export(checkpoint, data, max_tokens, folder, target.name)
+        variants = export(finished, data, folder, target.name)
         show(variants)
         check_parity(variants)
         notes["export"] = [asdict(variant) for variant in variants]
-        if run_id:
-            notes[RUN] = run_id
         classifier = Classifier(open_model_folder(folder), torch.get_num_threads())
         figures = evaluate_splits(
             classifier, data, ("validation", "test") if final else ("validation",)

@@ -26,6 +26,7 @@ from training.gate import (
     compare_answers,
     compare_behaviour,
     compare_latency,
+    tasks_lacking,
 )
 from training.gate_report import write_report
 from training.gate_rows import RowSet, held_out
@@ -124,9 +125,14 @@ def _judge(
     progress: Progress,
 ) -> list[Line]:
     models = (champion.classifier, challenger.classifier)
+    tasks = models[0].folder.tasks
+    lacking = tasks_lacking(tasks, models[1].folder.tasks)
+    if lacking:
+        return lacking
     where = {"emotion": settings.emotion_data, "sentiment": settings.sentiment_data}
     progress(0, 0, "rows")
-    sets = held_out(where, [model.folder for model in models], labels)
+    found = held_out(where, [model.folder for model in models], labels)
+    sets = [rows for rows in found if rows.task in tasks]
     steps = len(sets) + 2 + ROUNDS
     answers = []
     for done, rows in enumerate(sets):
@@ -135,7 +141,9 @@ def _judge(
     progress(len(sets), steps, "behaviour")
     old = run_behaviour(models[0])
     progress(len(sets) + 1, steps, "behaviour")
-    behaviour = compare_behaviour(old, run_behaviour(models[1]), bounds)
+    known = {test.name for test in old}
+    new = [test for test in run_behaviour(models[1]) if test.name in known]
+    behaviour = compare_behaviour(old, new, bounds)
     times = interleaved_ms(
         *models, sets[0].rows.texts,
         lambda done, _: progress(len(sets) + 2 + done, steps, "latency"),

@@ -32,7 +32,7 @@ def evaluation_report(
     split: str,
     on_step: Step = lambda *_: None,
 ) -> dict[str, Any]:
-    """Study a model on `split` (`validation`, `test` or `release`) of both tasks.
+    """Study a model on `split` (`validation`, `test` or `release`) of the tasks that it has.
 
     Returns:
         `model`, `digest`, `split`; `tasks`, where each has the figures of `evaluate_rows` and
@@ -40,6 +40,7 @@ def evaluation_report(
         (counts, a row a true class), `calibration`, `baselines` and `slices`; and `behaviour`, a
         list of tests. JSON holds all of it.
     """
+    data = {task: parts for task, parts in data.items() if task in classifier.folder.tasks}
     steps = 2 * len(data) + 1
     tasks = {}
     for index, (task, parts) in enumerate(data.items()):

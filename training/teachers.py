@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from barometer.errors import ModelError
+from barometer.labels import LABELS, task_slice
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from training.data import TaskData
@@ -19,11 +19,15 @@ Targets = dict[str, npt.NDArray[np.float32]]
 def soft_targets(folders: Sequence[Path], data: dict[str, TaskData], threads: int) -> Targets:
     """The teachers' calibrated probabilities of every training row, averaged.
 
+    A task's are averaged over the teachers that have it; where none has, they are 0, which adds
+    nothing to a cross entropy.
+
     Raises:
         ModelError: a folder is no model, or its record does not say that it was kept from these
             release rows: what it knows of them would reach the student.
     """
-    sums: dict[str, Any] = dict.fromkeys(data, 0.0)
+    sums = {task: np.zeros((len(rows.train), len(LABELS))) for task, rows in data.items()}
+    having = np.zeros(len(LABELS))
     for path in folders:
         folder = open_model_folder(path)
         kept = folder.metrics.get("release_digests", {})
@@ -36,5 +40,8 @@ def soft_targets(folders: Sequence[Path], data: dict[str, TaskData], threads: in
         classifier = Classifier(folder, threads)
         for task, rows in data.items():
             scores = classifier.score(rows.train.texts)
-            sums[task] = sums[task] + np.hstack([scores.emotions, scores.sentiments])
-    return {task: (total / len(folders)).astype(np.float32) for task, total in sums.items()}
+            for known in folder.tasks:
+                sums[task][:, task_slice(known)] += scores.of(known)
+        for known in folder.tasks:
+            having[task_slice(known)] += 1
+    return {t: (total / np.maximum(having, 1)).astype(np.float32) for t, total in sums.items()}

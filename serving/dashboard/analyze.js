@@ -6,12 +6,13 @@ import { byId, el } from "./dom.js";
 import { dayClock, percent, plural } from "./format.js";
 import { EMOTIONS, SENTIMENTS } from "./mood.js";
 
-/** Rows for the bars from the answer's `[{label, pct, avg_score}]`. */
+/** Rows for the bars from the answer's `[{label, pct, avg_score}]`; all 0 is a task that no post has an answer to. */
 function rowsOf(answers, names) {
+  const answered = answers.some(({ pct }) => pct > 0);
   const found = new Map(answers.map((row) => [row.label, row]));
   return names.map((name) => {
     const { pct = 0, avg_score: sure = null } = found.get(name) ?? {};
-    return { name, share: pct / 100, note: pct > 0 && sure !== null ? `${percent(sure)} sure` : "" };
+    return { name, share: answered ? pct / 100 : null, note: pct > 0 && sure !== null ? `${percent(sure)} sure` : "" };
   });
 }
 

@@ -1,4 +1,4 @@
-/** Bars for shares: one row an emotion, and one split bar for the sentiments. Every figure is also text. */
+/** Bars for shares: one row an emotion, and one split bar for the sentiments. Every figure is also text; a null share is none. */
 
 import { el } from "./dom.js";
 import { capital, percent } from "./format.js";
@@ -20,7 +20,7 @@ export function emotionBars(list) {
     const ordered = rows.map(({ name, share, note }) => {
       if (!kept.has(name)) kept.set(name, barRow(name));
       const row = kept.get(name);
-      row.fill.style.width = `${share * 100}%`;
+      row.fill.style.width = `${(share ?? 0) * 100}%`;
       row.share.textContent = percent(share);
       row.note.textContent = note;
       return row.root;

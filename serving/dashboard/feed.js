@@ -1,7 +1,7 @@
 /** The live feed: newest posts on top, at most 100 on the page, held still while someone reads. */
 
 import { el, outsideLink, webAddress } from "./dom.js";
-import { unescaped, ago, capital, percent, plural, signed } from "./format.js";
+import { unescaped, ago, capital, NOTHING, percent, plural, signed } from "./format.js";
 
 const MOST = 100;
 const UNSURE = 0.5;
@@ -9,6 +9,21 @@ const LONG_TEXT = 280;
 const SIGN = { negative: "−", neutral: "○", positive: "+" };
 
 const keyOf = (post) => `${post.source}\n${post.id}`;
+
+/** The emotion of a post, or a dash where its model has none. */
+function feltOf({ emotion, confidence }) {
+  if (!emotion) return el("span", { class: "chip", title: "The model tells no emotion" }, NOTHING);
+  const unsure = confidence < UNSURE;
+  return el("span", { class: unsure ? "chip unsure" : "chip" }, el("span", { class: "swatch" }), capital(emotion), " ",
+    el("b", {}, percent(confidence)), unsure ? " unsure" : null);
+}
+
+/** The sentiment of a post, or a dash where its model has none. */
+function toneOf({ sentiment, sentiment_score: score }) {
+  if (!sentiment) return el("span", { class: "tone", title: "The model tells no sentiment" }, NOTHING);
+  return el("span", { class: `tone s-${sentiment}` }, el("span", { class: "sign", "aria-hidden": "true" }, SIGN[sentiment]),
+    `${sentiment} `, el("span", { class: "bar-note" }, signed(score)));
+}
 
 /** One post as a list item. Text, place and source come from strangers and only ever become text nodes. */
 function postItem(post) {
@@ -21,17 +36,12 @@ function postItem(post) {
   });
   const time = el("time", { datetime: post.created_at }, ago(Date.parse(post.created_at)));
   time.title = new Date(post.created_at).toLocaleString();
-  const unsure = post.confidence < UNSURE;
-  const item = el("li", { class: `post e-${post.emotion}` },
+  const item = el("li", { class: post.emotion ? `post e-${post.emotion}` : "post" },
     el("p", { class: "post-meta" }, el("span", { class: "post-source" }, post.source),
       post.location ? el("span", { class: "post-place" }, post.location) : null, time,
       webAddress(post.url) ? outsideLink(post.url, "open", { class: "post-link", "aria-label": `Open the post from ${post.source}` }) : null),
     text, more,
-    el("p", { class: "post-mood" },
-      el("span", { class: unsure ? "chip unsure" : "chip" }, el("span", { class: "swatch" }), capital(post.emotion), " ",
-        el("b", {}, percent(post.confidence)), unsure ? " unsure" : null),
-      el("span", { class: `tone s-${post.sentiment}` }, el("span", { class: "sign", "aria-hidden": "true" }, SIGN[post.sentiment]),
-        `${post.sentiment} `, el("span", { class: "bar-note" }, signed(post.sentiment_score)))));
+    el("p", { class: "post-mood" }, feltOf(post), toneOf(post)));
   item.dataset.key = keyOf(post);
   return item;
 }

@@ -64,7 +64,7 @@ export class Figures {
     byId("score-word").textContent = told ? scoreWord(trend.sentiment_score) : "No reading";
     byId("score").textContent = told ? signed(trend.sentiment_score) : "";
     this.#showShift(told ? biggestShift(trend) : null, moved);
-    if (!told) byId("change").textContent = `A reading needs ${FEW_POSTS} posts`;
+    if (!told) byId("change").textContent = trend.posts < FEW_POSTS ? `A reading needs ${FEW_POSTS} posts` : "The model tells no sentiment";
     else if (!moved) byId("change").textContent = "Not enough earlier posts to compare with";
     else {
       byId("change").replaceChildren(
@@ -81,7 +81,7 @@ export class Figures {
   }
 
   #showShares(trend) {
-    const counted = (row) => ({ ...row, note: count(row.count) });
+    const counted = (row) => ({ ...row, note: row.share === null ? "" : count(row.count) });
     this.#bars(ranked(trend.emotions, EMOTIONS).map(counted));
     const sentiments = ranked(trend.sentiments, SENTIMENTS).map(counted);
     this.#split(SENTIMENTS.map((name) => sentiments.find((row) => row.name === name)));

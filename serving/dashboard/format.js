@@ -10,15 +10,20 @@ export const count = (n) => whole.format(n);
 export const plural = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
 export const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
 
-/** A share of 0..1 in per cent; a small share that is not zero never reads as "0 %". */
+/** What stands where there is no figure. */
+export const NOTHING = "–";
+
+/** A share of 0..1 in per cent; a small share that is not zero never reads as "0 %", and null is no share. */
 export function percent(share) {
+  if (share === null) return NOTHING;
   if (share > 0 && share < 0.005) return `<1${THIN}%`;
   if (share < 1 && share > 0.995) return `>99${THIN}%`;
   return `${Math.round(share * 100)}${THIN}%`;
 }
 
-/** A mood score of -1..1 with its sign. */
+/** A mood score of -1..1 with its sign; null is no score. */
 export function signed(score) {
+  if (score === null) return NOTHING;
   const rounded = Math.abs(score).toFixed(2);
   if (rounded === "0.00") return "0.00";
   return `${score < 0 ? "−" : "+"}${rounded}`;

@@ -17,18 +17,23 @@ const CHART_STEPS_S = [2, 3, 5, 10, 15, 20, 30, 60, 120].map((minutes) => minute
 const FEWEST_STEPS = 12;
 const USUAL_POSTS = 8;
 
-/** Counts by name as rows `{name, count, share}`, the largest first. */
+/** How many posts have an answer: a model may lack the emotions or the sentiments. */
+export const answered = (counts) => Object.values(counts).reduce((sum, posts) => sum + posts, 0);
+
+/** Counts by name as rows `{name, count, share}`, the largest first; a share is null where no post has an answer. */
 export function ranked(counts, names) {
-  const total = names.reduce((sum, name) => sum + (counts[name] ?? 0), 0);
+  const total = answered(counts);
   return names
-    .map((name) => ({ name, count: counts[name] ?? 0, share: total ? (counts[name] ?? 0) / total : 0 }))
+    .map((name) => ({ name, count: counts[name] ?? 0, share: total ? (counts[name] ?? 0) / total : null }))
     .sort((a, b) => b.count - a.count || names.indexOf(a.name) - names.indexOf(b.name));
 }
 
+/** Posts, how many of them have a sentiment, and the mean score of those. */
 function meanScore(points) {
   const posts = points.reduce((sum, point) => sum + point.posts, 0);
-  if (!posts) return { posts: 0, score: null };
-  return { posts, score: points.reduce((sum, point) => sum + (point.sentiment_score ?? 0) * point.posts, 0) / posts };
+  const scored = points.reduce((sum, point) => sum + answered(point.sentiments), 0);
+  if (!scored) return { posts, scored, score: null };
+  return { posts, scored, score: points.reduce((sum, point) => sum + (point.sentiment_score ?? 0) * answered(point.sentiments), 0) / scored };
 }
 
 /** Where the window's last third begins, as an index of its points. */
@@ -42,7 +47,7 @@ export function change(trend) {
   const cut = lateFrom(trend);
   const before = meanScore(trend.points.slice(0, cut));
   const late = meanScore(trend.points.slice(cut));
-  if (before.posts < FEW_TO_COMPARE || late.posts < FEW_TO_COMPARE) return null;
+  if (before.scored < FEW_TO_COMPARE || late.scored < FEW_TO_COMPARE) return null;
   const delta = late.score - before.score;
   const direction = Math.abs(delta) < STEADY ? "steady" : delta > 0 ? "rising" : "falling";
   const minutes = trend.step_s / 60;
@@ -60,8 +65,10 @@ export function biggestShift(trend) {
   if (!change(trend)) return null;
   const cut = lateFrom(trend);
   const [before, late] = [merged(trend.points.slice(0, cut)), merged(trend.points.slice(cut))];
+  const [felt, feltLate] = [answered(before.emotions), answered(late.emotions)];
+  if (!felt || !feltLate) return null;
   const shifts = EMOTIONS.map((name) => ({
-    name, before: before.emotions[name] / before.posts, late: late.emotions[name] / late.posts,
+    name, before: before.emotions[name] / felt, late: late.emotions[name] / feltLate,
   })).sort((a, b) => Math.abs(b.late - b.before) - Math.abs(a.late - a.before));
   return Math.abs(shifts[0].late - shifts[0].before) < 0.05 ? null : shifts[0];
 }
@@ -85,6 +92,7 @@ export function headline(trend, title, windowName) {
     const counted = trend.posts === 1 ? "1 post" : `${trend.posts} posts`;
     return plain(`Too few posts to tell the mood: ${counted}${about} in the last ${windowName}.`, "few");
   }
+  if (answered(trend.emotions) < FEW_POSTS) return toneHeadline(trend, about, windowName);
   const [first, second] = ranked(trend.emotions, EMOTIONS);
   const named = ({ name, share }) => ({ text: `${FEELING[name]} (${percent(share)})`, emotion: name });
   const parts = [{ text: title ? `People talking${about} are ` : "People are " }];
@@ -96,11 +104,25 @@ export function headline(trend, title, windowName) {
   const cheerful = ["joy", "love"].includes(first.name);
   const gloomy = ["sadness", "anger", "fear"].includes(first.name);
   // The leading emotion may be a minority's: say so where the sentiments lean clearly the other way.
-  const lean = (negative - positive) / trend.posts;
+  const lean = (negative - positive) / (answered(trend.sentiments) || 1);
   const against = (cheerful && lean > LEANING && "negative") || (gloomy && lean < -LEANING && "positive");
   if (against) parts.push({ text: `, yet ${against} in tone.` });
   else parts.push({ text: moved ? `, and the mood is ${moved.direction}.` : "." });
   return { parts, key: [title, first.name, close && second.name, against, moved?.direction].join("|") };
+}
+
+/** The sentence of a model that tells no emotions: the commonest sentiment, or that there is none either. */
+function toneHeadline(trend, about, windowName) {
+  if (answered(trend.sentiments) < FEW_POSTS) {
+    return plain(`${trend.posts} posts${about} in the last ${windowName}; the model tells no mood of them.`, "silent");
+  }
+  const [{ name, share }] = ranked(trend.sentiments, SENTIMENTS);
+  const moved = change(trend);
+  const course = moved ? `, and the mood is ${moved.direction}` : "";
+  return {
+    parts: [{ text: `Posts${about} are ${share > 0.5 ? "mostly" : "most often"} ${name} in tone (${percent(share)})${course}.` }],
+    key: [about, name, moved?.direction].join("|"),
+  };
 }
 
 const plain = (text, key) => ({ parts: [{ text }], key: `${key}|${text}` });

@@ -67,6 +67,7 @@ export function showDrift(report) {
       `${moved.length} of ${plural(columns.length, "feature")} moved`),
     report.drifted ? el("p", {}, "These posts differ from the rows that the model was measured on: read its shares with care.") : "",
     moved.length ? el("p", { class: "detail" }, moved.join(", ").replaceAll("_", " ")) : "",
+    report.left_out?.length ? el("p", { class: "detail" }, `Not compared, since a model lacks them: ${report.left_out.join(", ").replaceAll("_", " ")}`) : "",
     el("p", { class: "detail" }, `${plural(report.posts, "post")} against ${report.reference}, ${ago(Date.parse(report.created_at))}`),
     el("p", {}, outsideLink(report.url, "Open the report")));
 }

@@ -2,7 +2,7 @@
 
 import { el, svg } from "./dom.js";
 import { capital, clock, dayClock, percent, plural, signed } from "./format.js";
-import { EMOTIONS, forChart, ranked } from "./mood.js";
+import { answered, EMOTIONS, forChart, ranked } from "./mood.js";
 import { layout, trendDrawing } from "./trendplot.js";
 
 const TOP_DOWN = [...EMOTIONS].reverse();
@@ -16,7 +16,7 @@ function period(point, longWindow) {
 function inWords(point, longWindow) {
   if (!point.posts) return `${period(point, longWindow)}: no posts`;
   const shares = ranked(point.emotions, TOP_DOWN).filter((row) => row.count)
-    .map((row) => `${row.name} ${percent(row.share)}`).join(", ");
+    .map((row) => `${row.name} ${percent(row.share)}`).join(", ") || "no emotions";
   return `${period(point, longWindow)}: ${plural(point.posts, "post")}, mood score ${signed(point.sentiment_score)}; ${shares}`;
 }
 
@@ -113,7 +113,7 @@ export class TrendChart {
     if (!point.posts) return [head];
     const rows = ranked(point.emotions, TOP_DOWN).map(({ name, count, share }) => el("li", { class: `e-${name}` },
       el("span", { class: "swatch" }), el("span", {}, capital(name)),
-      el("strong", {}, percent(share)), el("span", { class: "bar-note" }, String(count))));
+      el("strong", {}, percent(share)), el("span", { class: "bar-note" }, share === null ? "" : String(count))));
     return [head, el("ul", {}, ...rows), el("p", { class: "tip-foot" }, "Mood score ", el("strong", {}, signed(point.sentiment_score)))];
   }
 
@@ -122,8 +122,8 @@ export class TrendChart {
     const heads = ["Time", "Posts", ...TOP_DOWN.map(capital), "Mood score"];
     const rows = this.#data.points.toReversed().map((point) => el("tr", {},
       el("th", { scope: "row" }, period(point, this.#long)), el("td", {}, String(point.posts)),
-      ...TOP_DOWN.map((name) => el("td", {}, point.posts ? percent(point.emotions[name] / point.posts) : "–")),
-      el("td", {}, point.posts ? signed(point.sentiment_score) : "–")));
+      ...TOP_DOWN.map((name) => el("td", {}, percent(answered(point.emotions) ? point.emotions[name] / answered(point.emotions) : null))),
+      el("td", {}, signed(point.sentiment_score))));
     this.table.querySelector("table").replaceChildren(
       el("caption", { class: "unseen" }, "Emotions over time, newest first"),
       el("thead", {}, el("tr", {}, ...heads.map((head) => el("th", { scope: "col" }, head)))), el("tbody", {}, ...rows));

@@ -2,7 +2,7 @@
 
 import { svg } from "./dom.js";
 import { capital, clock, span, weekday } from "./format.js";
-import { EMOTIONS } from "./mood.js";
+import { answered, EMOTIONS } from "./mood.js";
 
 const LEFT = 46;
 const RIGHT = 10;
@@ -22,11 +22,16 @@ export function layout(points, width) {
   return { width, height: bottom + 24, left: LEFT, right: width - RIGHT, bottom, share, score, volume, from, to, x };
 }
 
-/** Unbroken stretches of points with posts: what lies between two of them is a gap and is drawn as one. */
-function runs(points, filled) {
+const felt = (point) => answered(point.emotions) > 0;
+const scored = (point) => point.sentiment_score !== null;
+const silent = (point) => point.posts > 0 && !felt(point);
+const without = (point) => point.posts === 0;
+
+/** Unbroken stretches of points that `belong`: what lies between two of them is a gap and is drawn as one. */
+function runs(points, belongs) {
   const found = [];
   points.forEach((point, i) => {
-    if ((point.posts > 0) !== filled) return;
+    if (!belongs(point)) return;
     const open = found.at(-1);
     if (open && open.at(-1) === points[i - 1]) open.push(point);
     else found.push([point]);
@@ -40,7 +45,7 @@ const pathOf = (pairs) => pairs.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(
 function band(point, emotion) {
   let low = 0;
   for (const name of EMOTIONS) {
-    const high = low + point.emotions[name] / point.posts;
+    const high = low + point.emotions[name] / answered(point.emotions);
     if (name === emotion) return [low, high];
     low = high;
   }
@@ -56,7 +61,7 @@ function corners(run, plan) {
 function shares(points, plan) {
   const y = (share) => plan.share.top + (1 - share) * plan.share.height;
   const nodes = [];
-  for (const run of runs(points, true)) {
+  for (const run of runs(points, felt)) {
     const edge = corners(run, plan);
     for (const emotion of EMOTIONS) {
       const upper = edge.map(({ point, x }) => [x, y(band(point, emotion)[1])]);
@@ -73,7 +78,7 @@ function shares(points, plan) {
 function bandLabel(points, plan, emotion, y) {
   const half = capital(emotion).length * 4 + 4;
   let best = { room: 16 };
-  for (const run of runs(points, true)) {
+  for (const run of runs(points, felt)) {
     const edge = corners(run, plan);
     for (const { x } of edge.slice(1, -1)) {
       if (x - half < edge[0].x || x + half > edge.at(-1).x) continue;
@@ -93,18 +98,18 @@ function bandLabel(points, plan, emotion, y) {
 
 /** A veil over steps with few posts: their shares are drawn, and marked as weak. */
 function veils(points, plan) {
-  return points.filter((point) => point.posts > 0 && point.posts < WEAK_STEP).map((point) => svg("rect", {
+  return points.filter((point) => felt(point) && point.posts < WEAK_STEP).map((point) => svg("rect", {
     class: "veil", x: plan.x(point.start), width: plan.x(point.end) - plan.x(point.start), y: plan.share.top, height: plan.share.height,
   }));
 }
 
-function gaps(points, plan) {
-  return runs(points, false).flatMap((run) => {
+function gaps(points, plan, belongs, label) {
+  return runs(points, belongs).flatMap((run) => {
     const [x, end] = [plan.x(run[0].start), plan.x(run.at(-1).end)];
     const box = svg("rect", { class: "gap", x, width: end - x, y: plan.share.top, height: plan.share.height, fill: "url(#gap)" });
     if (end - x < 64) return [box];
     const middle = plan.share.top + plan.share.height / 2;
-    return [box, svg("text", { class: "gap-label", x: (x + end) / 2, y: middle, "text-anchor": "middle" }, "no posts")];
+    return [box, svg("text", { class: "gap-label", x: (x + end) / 2, y: middle, "text-anchor": "middle" }, label)];
   });
 }
 
@@ -113,7 +118,7 @@ function scoreLine(points, plan) {
   const nodes = [svg("rect", { class: "score-positive", x: plan.left, width: plan.right - plan.left, y: y(1), height: y(0) - y(1) }),
     svg("rect", { class: "score-negative", x: plan.left, width: plan.right - plan.left, y: y(0), height: y(-1) - y(0) })];
   nodes.push(svg("line", { class: "zero", x1: plan.left, x2: plan.right, y1: y(0), y2: y(0) }));
-  for (const run of runs(points, true)) {
+  for (const run of runs(points, scored)) {
     const line = run.map((point) => [plan.x((point.start + point.end) / 2), y(point.sentiment_score)]);
     if (line.length === 1) nodes.push(svg("circle", { class: "score-dot", cx: line[0][0], cy: line[0][1], r: 2.5 }));
     else nodes.push(svg("path", { class: "score-line", d: pathOf(line) }));
@@ -166,6 +171,6 @@ export function trendDrawing({ points, step_s: step }, plan) {
   const hatch = svg("pattern", { id: "gap", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
     svg("line", { class: "hatch", x1: 0, x2: 0, y1: 0, y2: 6 }));
   return svg("svg", { width: plan.width, height: plan.height, viewBox: `0 0 ${plan.width} ${plan.height}`, "aria-hidden": "true" },
-    svg("defs", {}, hatch), ...timeTicks(plan), ...gaps(points, plan), ...shares(points, plan),
+    svg("defs", {}, hatch), ...timeTicks(plan), ...gaps(points, plan, without, "no posts"), ...gaps(points, plan, silent, "no emotions"), ...shares(points, plan),
     ...scoreLine(points, plan), ...volumeBars(points, plan, most), ...valueAxes(plan, step, most));
 }

@@ -35,8 +35,8 @@ from inference.model_folder import open_model_folder
 from inference.registry import fetch, load_champion, version_of, versions
 from training.data import load_task
 from training.experiment import Audience, run_experiment
-from training.export import check_fused
 from training.finetune import Epoch, Finetuning, logits_of
+from training.graph import check_fused
 from training.losses import NO_LABEL, class_weights, joint_loss
 from training.parity import check_parity
 from training.recipe import Recipe

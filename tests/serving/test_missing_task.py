@@ -1,0 +1,84 @@
+"""A model that lacks a task, from the stream to the API: null answers, and no invented number."""
+
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from sqlalchemy import Engine
+from starlette.testclient import TestClient
+
+from barometer.settings import Settings
+from barometer.store import store
+from barometer.stream import PostStream
+from inference.classifier import Classifier
+from inference.model_folder import open_model_folder
+from inference.registry import LoadedModel
+from serving.app import attach, create_app
+from serving.parts import Parts
+from serving.scorer import Scorer
+from tests.conftest import STARTER, judgement, post
+
+NULL = dict.fromkeys(("emotion", "confidence", "emotions"))
+
+
+@pytest.fixture(scope="module")
+def without_emotion(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    folder = tmp_path_factory.mktemp("models") / "half"
+    shutil.copytree(STARTER, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["barometer"]["tasks"] = ["sentiment"]
+    del config["barometer"]["temperatures"]["emotion"]
+    (folder / "config.json").write_text(json.dumps(config))
+    return LoadedModel("8", Classifier(open_model_folder(folder), threads=1))
+
+
+def test_posts_are_stored_counted_and_shown_without_an_emotion(
+    redis: Redis, engine: Engine, without_emotion: LoadedModel, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC)
+    stream = PostStream(redis)
+    stream.ensure_group()
+    told = redis.pubsub()
+    told.subscribe("barometer:live")
+    texts = ["i love the ferry", "the ferry is great", "i hate this awful ferry"]
+    stream.publish([post(n, text, created_at=now) for n, text in enumerate(texts)])
+    worker = Scorer(redis, engine, without_emotion, batch=50, name="w")
+    worker.work(stream.read("w", 50, block_ms=10))
+    assert (worker.stored, stream.backlog(), stream.dead_letters(10)) == (3, 0, [])
+    messages = [m["data"] for m in iter(lambda: told.get_message(timeout=1), None)]
+    live = [json.loads(data)["post"] for data in messages if isinstance(data, str)]
+    assert len(live) == 3
+    assert all(NULL.items() <= shown.items() for shown in live)
+    # A post of the model before, which had emotions, in the same window.
+    store(engine, [(post("old", "the old ferry", created_at=now), judgement("fear"))])
+
+    settings = Settings(state_dir=tmp_path, news_search_url="off")
+    app = create_app()
+    attach(app, Parts(settings, engine, redis, stream, without_emotion, ""))
+    http = TestClient(app)
+    answer = http.post("/predict", json={"text": "what a great day"}).json()
+    assert NULL.items() <= answer.items()
+    assert answer["sentiment"] == "positive"
+    trend = http.get("/events/all/trends?minutes=10").json()
+    assert trend["posts"] == 4
+    assert trend["emotions"] == {**dict.fromkeys(trend["emotions"], 0), "fear": 1}
+    assert sum(trend["sentiments"].values()) == 4
+    feed = http.get("/events/all/posts").json()["posts"]
+    by_id = {shown["id"]: shown for shown in feed}
+    assert NULL.items() <= by_id["0"].items()
+    assert by_id["old"]["emotion"] == "fear"
+    scores = [shown["sentiment_score"] for shown in feed]
+    assert trend["sentiment_score"] == pytest.approx(sum(scores) / 4, abs=1e-3)
+    asked = {"keyword": "ferry", "return_plot": True}
+    mood = http.post("/analyze", json=asked).json()
+    shares = {line["label"]: (line["pct"], line["avg_score"]) for line in mood["agg"]}
+    assert mood["count"] == 4
+    assert shares.pop("fear") == (100.0, 0.9)  # of the one post that has an emotion
+    assert set(shares.values()) == {(0.0, None)}
+    assert sum(line["pct"] for line in mood["sentiment"]) == pytest.approx(100, abs=0.1)
+    assert http.post("/analyze", json={"keyword": "great"}).json()["agg"][0] == {
+        "label": "sadness", "pct": 0.0, "avg_score": None,
+    }  # fmt: skip

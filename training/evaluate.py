@@ -14,7 +14,7 @@ from barometer.text import model_input
 from inference.calibration import Floats, expected_calibration_error, softmax
 from inference.classifier import Classifier
 from training.data import Rows, TaskData
-from training.intervals import Labels, confusion, intervals
+from training.study.intervals import Labels, confusion, intervals
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from training.package import package
 from training.parity import Variant
 from training.recipe import Recipe
 from training.runs import log_figures, log_files, log_origin, open_run
-from training.study import evaluation_report, write_report
+from training.study.study import evaluation_report, write_report
 from training.target import check_target
 from training.train import Origin, train
 

@@ -20,8 +20,8 @@ from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from training.data import TaskData
 from training.finetune import logits_of
+from training.gate.latency import interleaved_ms
 from training.graph import check_quantised, fuse, quantise
-from training.latency import interleaved_ms
 from training.parity import Variant, variant
 
 OPSET = 17

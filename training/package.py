@@ -12,6 +12,7 @@ import torch
 from barometer.errors import ModelError
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
+from training.adaptation.replay import write_replay
 from training.data import TaskData
 from training.encoder import load_checkpoint
 from training.evaluate import evaluate_splits, write_metrics, write_reference
@@ -19,7 +20,6 @@ from training.export import Finished, export
 from training.model_card import write_card
 from training.parity import Variant, check_parity
 from training.recipe import Recipe
-from training.replay import write_replay
 from training.runs import RUN
 from training.target import check_target
 from training.train import NOTES

@@ -40,8 +40,9 @@ def soft_targets(folders: Sequence[Path], data: dict[str, TaskData], threads: in
         classifier = Classifier(folder, threads)
         for task, rows in data.items():
             scores = classifier.score(rows.train.texts)
-            for known in folder.tasks:
-                sums[task][:, task_slice(known)] += scores.of(known)
+            for known, found in (("emotion", scores.emotions), ("sentiment", scores.sentiments)):
+                if found is not None:
+                    sums[task][:, task_slice(known)] += found
         for known in folder.tasks:
             having[task_slice(known)] += 1
     return {t: (total / np.maximum(having, 1)).astype(np.float32) for t, total in sums.items()}

@@ -22,13 +22,13 @@ from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from inference.registry import versions
 from tests.conftest import STARTER
-from training.adapt import Plan, adapt
+from training.adaptation.adapt import Plan, adapt
+from training.adaptation.figures import measure
+from training.adaptation.graft import graft
+from training.adaptation.head import Examples, choose_head, fit_head
+from training.adaptation.labelled_rows import read_labelled_rows, split_by_time
+from training.adaptation.replay import make_replay, read_replay, write_replay
 from training.data import load_task
-from training.domain_figures import measure
-from training.graft import graft
-from training.head import Examples, choose_head, fit_head
-from training.labelled_rows import read_labelled_rows, split_by_time
-from training.replay import make_replay, read_replay, write_replay
 
 HEAVY = ("torch", "transformers", "datasets", "ray", "optimum")
 BLOCKED = """

@@ -11,8 +11,8 @@ import pytest
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from tests.conftest import STARTER
-from training.behaviour import Behaviour, run_behaviour
-from training.behaviour_checks import all_checks, with_typo
+from training.study.behaviour import Behaviour, run_behaviour
+from training.study.behaviour_checks import all_checks, with_typo
 
 # Joy answers as sadness, positive as negative, and the other way round.
 SWAPPED = [1, 0, 2, 3, 4, 5, 8, 7, 6]

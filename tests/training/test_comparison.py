@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, f1_score
 
-from training.comparison import class_changes, holm, mcnemar, paired_bootstrap
+from training.gate.comparison import class_changes, holm, mcnemar, paired_bootstrap
 
 
 def answers(

@@ -15,13 +15,13 @@ from barometer.text import model_input
 from inference.calibration import expected_calibration_error
 from inference.classifier import Classifier
 from tests.barometer.test_cli import STARTER, barometer
-from training.baselines import majority, tfidf
 from training.data import Rows, TaskData
 from training.evaluate import evaluate_rows
-from training.intervals import accuracy_of, confusion, intervals, macro_f1_of, relative_gains
-from training.reliability import reliability
-from training.slices import FEWEST, slice_figures
-from training.study import evaluation_report, prepare_output, write_report
+from training.study.baselines import majority, tfidf
+from training.study.intervals import accuracy_of, confusion, intervals, macro_f1_of, relative_gains
+from training.study.reliability import reliability
+from training.study.slices import FEWEST, slice_figures
+from training.study.study import evaluation_report, prepare_output, write_report
 
 SAID = {
     "emotion": ["i feel so sad", "i feel happy today", "i feel loving and tender", "i feel furious",

@@ -13,12 +13,18 @@ from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from tests.conftest import STARTER
 from tests.training.gate_models import copy_starter, lose_class, slow_down, write_rows
-from training.behaviour import Behaviour
-from training.bounds import Bounds
 from training.data import load_task
-from training.gate import Answers, Line, compare_answers, compare_behaviour, compare_latency
-from training.gate_rows import held_out, read_live
-from training.latency import interleaved_ms
+from training.gate.bounds import Bounds
+from training.gate.decision import (
+    Answers,
+    Line,
+    compare_answers,
+    compare_behaviour,
+    compare_latency,
+)
+from training.gate.latency import interleaved_ms
+from training.gate.rows import held_out, read_live
+from training.study.behaviour import Behaviour
 
 COUNTS = (292, 335, 81, 135, 121, 36)
 """Rows a class of the real release split of `emotion`."""

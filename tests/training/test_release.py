@@ -27,9 +27,9 @@ from inference.registry import fetch, load_champion, version_of
 from tests.conftest import STARTER
 from tests.servers import mlflow_server
 from tests.training.gate_models import copy_starter, lose_class, write_rows
-from training.promotion import promote, rollback
+from training.gate.promotion import promote, rollback
+from training.gate.release import release
 from training.register import register
-from training.release import release
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from barometer.labels import EMOTIONS, SENTIMENTS, TASKS
-from training import behaviour_cases as cases
+from training.study import behaviour_cases as cases
 
 Answers = npt.NDArray[Any]
 """(n, classes) probabilities."""

@@ -15,13 +15,13 @@ from ray.tune.search.basic_variant import BasicVariantGenerator
 
 from barometer.errors import InputError, ModelError
 from training.data import TaskData
-from training.ray_session import share_of
-from training.search_plan import Plan, Request
-from training.search_progress import LISTENER, Listener, SearchProgress, number
-from training.search_runs import SearchRuns
-from training.search_space import described, first_point, mutations, search_space
+from training.search.plan import Plan, Request
+from training.search.progress import LISTENER, Listener, SearchProgress, number
+from training.search.ray_session import share_of
+from training.search.runs import SearchRuns
+from training.search.space import described, first_point, mutations, search_space
+from training.search.trial import Job, run_trial
 from training.train import Origin
-from training.trial import Job, run_trial
 
 REDUCTION = 3
 """ASHA lets the best third of the trials past a rung."""

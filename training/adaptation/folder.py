@@ -10,9 +10,9 @@ import numpy as np
 
 from barometer.labels import LABELS, TASKS, task_slice
 from inference.model_folder import ModelFolder
-from training.graft import graft
-from training.head import ChosenHead
-from training.replay import Replay
+from training.adaptation.graft import graft
+from training.adaptation.head import ChosenHead
+from training.adaptation.replay import Replay
 from training.runs import RUN
 
 FIGURES = ("validation", "test", "release")

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from barometer.console import print_line
-from training.gate import Decision, Line
+from training.gate.decision import Decision, Line
 
 COLUMNS: Final = (
     "gate", "check", "on", "champion", "challenger", "measured", "bound", "detail",

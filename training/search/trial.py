@@ -20,8 +20,8 @@ from barometer.tracking import EXPERIMENT, mlflow_client
 from training.data import TaskData
 from training.finetune import Finetuning
 from training.recipe import Recipe
-from training.search_runs import find_trial_run, trial_tags
-from training.search_space import recipe_of
+from training.search.runs import find_trial_run, trial_tags
+from training.search.space import recipe_of
 
 
 @dataclass(frozen=True)

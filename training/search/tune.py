@@ -16,10 +16,10 @@ from training.encoder import load_pretrained
 from training.experiment import log_study
 from training.package import package
 from training.parity import Variant
-from training.ray_session import ray_session
 from training.register import register
-from training.search_plan import Plan, Request, newest_unfinished
-from training.search_runs import SearchRuns, find_trial_run
+from training.search.plan import Plan, Request, newest_unfinished
+from training.search.ray_session import ray_session
+from training.search.runs import SearchRuns, find_trial_run
 from training.target import check_target
 from training.train import Origin
 
@@ -77,19 +77,20 @@ def tune(
     if plan is not None and plan.digests != digests:
         raise InputError("resume: the rows have changed since this search began.", "resume")
     with ray_session(settings.ray_address):
-        from training import search  # noqa: PLC0415 - the session sets Ray's environment first
-        from training.search_progress import Listener  # noqa: PLC0415
-        from training.search_result import keep_best, log_result, trial_rows  # noqa: PLC0415
+        # The session sets Ray's environment first.
+        from training.search import ray_search  # noqa: PLC0415
+        from training.search.progress import Listener  # noqa: PLC0415
+        from training.search.result import keep_best, log_result, trial_rows  # noqa: PLC0415
 
         if request is not None:
-            plan = search.begin(client, request, origin, digests, target.name)
+            plan = ray_search.begin(client, request, origin, digests, target.name)
             plan.write(folder)
         assert plan is not None  # noqa: S101 - read from the folder, or begun here
         runs = SearchRuns(client, plan.run_id)
         with runs.ended_on_error():
             runs.resume()
             listener = Listener(advance, say, runs, plan.trials, plan.epochs)
-            outcomes = search.run_search(
+            outcomes = ray_search.run_search(
                 plan, _for_trials(data), tracking_uri(settings), folder, listener
             )
             checkpoint = settings.state / "checkpoints" / target.name

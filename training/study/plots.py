@@ -9,7 +9,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from inference.calibration import Floats
-from training.intervals import Labels
+from training.study.intervals import Labels
 
 # Vermilion is of Okabe and Ito (2008): beside blue it stands out for every kind of colour vision.
 VERMILION: Final = "#D55E00"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from barometer.console import print_line, print_table
-from training.slices import FEWEST
+from training.study.slices import FEWEST
 
 
 def print_study(report: dict[str, Any]) -> None:

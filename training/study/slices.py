@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.data import Rows
-from training.intervals import Labels, accuracy_of, confusion, intervals, macro_f1_of
+from training.study.intervals import Labels, accuracy_of, confusion, intervals, macro_f1_of
 
 FEWEST: Final = 30
 """Rows below which a slice gets no interval: a bootstrap of so few promises too much."""

@@ -12,14 +12,14 @@ from barometer.errors import InputError
 from barometer.labels import TASKS
 from inference.calibration import expected_calibration_error, softmax
 from inference.classifier import Classifier
-from training.baselines import BASELINES
-from training.behaviour import Behaviour, run_behaviour
 from training.data import TaskData
 from training.evaluate import Answers, answers_to, figures, short
-from training.intervals import Labels, confusion, relative_gains
-from training.plots import confusion_figure, reliability_figure
-from training.reliability import reliability
-from training.slices import slice_figures
+from training.study.baselines import BASELINES
+from training.study.behaviour import Behaviour, run_behaviour
+from training.study.intervals import Labels, confusion, relative_gains
+from training.study.plots import confusion_figure, reliability_figure
+from training.study.reliability import reliability
+from training.study.slices import slice_figures
 
 FILE = "evaluation.json"
 Step = Callable[[int, int, str], None]

@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from training.data import Rows
-from training.intervals import Labels
+from training.study.intervals import Labels
 
 
 def majority(train: Rows, rows: Rows) -> Labels:

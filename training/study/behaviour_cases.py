@@ -1,4 +1,4 @@
-"""The words and sentences that `training.behaviour` builds its cases from; all plain data."""
+"""The words and sentences that `training.study.behaviour` builds its cases from; all plain data."""
 
 from typing import Final
 

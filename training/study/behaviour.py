@@ -12,7 +12,7 @@ import numpy as np
 
 from barometer.labels import TASKS
 from inference.classifier import Classifier, Scores
-from training.behaviour_checks import Answers, Check, all_checks
+from training.study.behaviour_checks import Answers, Check, all_checks
 
 SHOWN: Final = 5
 """Failing examples that are kept a test."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from inference.calibration import Floats
-from training.intervals import Labels
+from training.study.intervals import Labels
 
 BINS = 15
 """As many as `expected_calibration_error` has by default, so that diagram and figure agree."""

@@ -8,7 +8,7 @@ from typing import Any
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
-from training.search_runs import SearchRuns
+from training.search.runs import SearchRuns
 
 Advance = Callable[[int, int, float | None], None]
 """Called with the epochs done, the epochs in all at most, and the best score so far."""

@@ -17,9 +17,9 @@ from scipy.stats import norm
 
 from barometer.errors import RefusedError
 from barometer.labels import TASKS
-from training.behaviour import Behaviour
-from training.bounds import Bounds
-from training.comparison import class_changes, holm, mcnemar, paired_bootstrap
+from training.gate.bounds import Bounds
+from training.gate.comparison import class_changes, holm, mcnemar, paired_bootstrap
+from training.study.behaviour import Behaviour
 
 Ints = npt.NDArray[np.integer[Any]]
 

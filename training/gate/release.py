@@ -16,9 +16,8 @@ from barometer.tracking import CHALLENGER, CHAMPION, mlflow_client, store_faults
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from inference.registry import fetch, version_of
-from training.behaviour import run_behaviour
-from training.bounds import Bounds
-from training.gate import (
+from training.gate.bounds import Bounds
+from training.gate.decision import (
     Answers,
     Decision,
     Ints,
@@ -28,10 +27,11 @@ from training.gate import (
     compare_latency,
     tasks_lacking,
 )
-from training.gate_report import write_report
-from training.gate_rows import RowSet, held_out
-from training.latency import ROUNDS, interleaved_ms
-from training.promotion import promote
+from training.gate.latency import ROUNDS, interleaved_ms
+from training.gate.promotion import promote
+from training.gate.report import write_report
+from training.gate.rows import RowSet, held_out
+from training.study.behaviour import run_behaviour
 
 Progress = Callable[[int, int, str], None]
 """Called with steps done, steps in all, and what comes next."""

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from barometer.errors import ModelError
 from barometer.labels import LABELS, TASKS, task_slice
 from inference.classifier import Classifier
+from training.adaptation.head import Examples
 from training.data import Rows, TaskData
-from training.head import Examples
 
 FILE = "replay.npz"
 """Its arrays: `pooled` (n, width) float16, `logits` (n, 9) float32, and (n,) `task` and `label`."""

@@ -18,14 +18,20 @@ from barometer.settings import REPOSITORY, Settings
 from inference.classifier import Classifier
 from inference.model_folder import ModelFolder, open_model_folder
 from inference.registry import fetch
-from training.adapted_folder import write_adapted, write_record
+from training.adaptation.figures import measure
+from training.adaptation.folder import write_adapted, write_record
+from training.adaptation.head import ChosenHead, Examples, choose_head
+from training.adaptation.labelled_rows import (
+    Halves,
+    digest,
+    read_labelled_rows,
+    rows_of,
+    split_by_time,
+)
+from training.adaptation.replay import Replay, make_replay, read_replay
 from training.data import Rows, TaskData, load_task
-from training.domain_figures import measure
 from training.evaluate import evaluate_rows, write_reference
-from training.head import ChosenHead, Examples, choose_head
-from training.labelled_rows import Halves, digest, read_labelled_rows, rows_of, split_by_time
 from training.register import ensure_champion
-from training.replay import Replay, make_replay, read_replay
 from training.target import check_target
 
 STARTER = REPOSITORY / "models" / "starter"

@@ -1,0 +1,1 @@
+"""A new head for a new domain, without torch."""

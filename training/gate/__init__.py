@@ -1,0 +1,1 @@
+"""Whether a challenger may become champion, and its way there and back."""

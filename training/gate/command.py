@@ -1,0 +1,60 @@
+"""`barometer release`, as people call it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from barometer.console import print_json, print_line, progress
+from barometer.errors import InputError
+from barometer.settings import settings
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+def release(
+    *,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Put the former champion back.")
+    ] = False,
+    version: Annotated[
+        str | None, typer.Option(help="Judge this version; default: alias challenger.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Held-out live labels: jsonl of text, emotion, sentiment.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Judge only: log nothing, move nothing.")
+    ] = False,
+    json_: Json = False,
+) -> None:
+    """Make the challenger champion if it passes the gate; or put the former champion back.
+
+    Example: barometer release, and to take it back: barometer release --rollback
+    """
+    from training.gate.promotion import rollback as put_back
+    from training.gate.release import release as run_gate
+    from training.gate.report import as_json, print_report
+
+    config = settings()
+    if rollback:
+        if version or labels or dry_run:
+            raise InputError("rollback: takes no other option.", "rollback")
+        back, gone = put_back(config)
+        if json_:
+            print_json({"champion": back, "previous": gone})
+        else:
+            print_line(f"version {back} is champion again, version {gone} is previous")
+        return
+    with progress("gate") as (bar, task):
+
+        def on_step(done: int, steps: int, note: str) -> None:
+            bar.update(task, completed=done, total=steps, note=note)
+
+        decision = run_gate(config, version=version, labels=labels, dry_run=dry_run,
+                            progress=on_step)  # fmt: skip
+    if json_:
+        print_json(as_json(decision))
+    else:
+        print_report(decision)
+    decision.raise_if_refused()

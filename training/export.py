@@ -77,7 +77,9 @@ def export(finished: Finished, data: dict[str, TaskData], target: Path, name: st
         check_quantised(target / "model.onnx", counts)
         classifiers = [Classifier(open_model_folder(f), threads=1) for f in (fused, target)]
         texts = [text for rows in data.values() for text in rows.validation.texts]
-        plain_ms, quantised_ms = interleaved_ms(*classifiers, texts, lambda *_: None)
+        plain_ms, quantised_ms = interleaved_ms(
+            classifiers[0], classifiers[1], texts, lambda *_: None
+        )
         answers = [
             {task: each.logits(rows.validation.texts)[0] for task, rows in data.items()}
             for each in classifiers

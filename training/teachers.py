@@ -41,7 +41,9 @@ def soft_targets(folders: Sequence[Path], data: dict[str, TaskData], threads: in
         for task, rows in data.items():
             scores = classifier.score(rows.train.texts)
             for known in folder.tasks:
-                sums[task][:, task_slice(known)] += scores.of(known)
+                part = scores.of(known)
+                assert part is not None  # noqa: S101 - the folder has the task
+                sums[task][:, task_slice(known)] += part
         for known in folder.tasks:
             having[task_slice(known)] += 1
     return {t: (total / np.maximum(having, 1)).astype(np.float32) for t, total in sums.items()}

@@ -4,6 +4,8 @@ Revision ID: 0002
 Revises: 0001
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -15,7 +17,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-ANSWERS = {
+ANSWERS: dict[str, Any] = {
     "emotion": sa.String(length=16),
     "confidence": sa.Float(),
     "emotions": Json,

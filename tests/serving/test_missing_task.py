@@ -1,14 +1,17 @@
 """A model that lacks a task, from the stream to the API: null answers, and no invented number."""
 
+import asyncio
 import json
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
+from fastapi import FastAPI
 from redis import Redis
 from sqlalchemy import Engine
-from starlette.testclient import TestClient
 
 from barometer.settings import Settings
 from barometer.store import store
@@ -58,27 +61,35 @@ def test_posts_are_stored_counted_and_shown_without_an_emotion(
     settings = Settings(state_dir=tmp_path, news_search_url="off")
     app = create_app()
     attach(app, Parts(settings, engine, redis, stream, without_emotion, ""))
-    http = TestClient(app)
-    answer = http.post("/predict", json={"text": "what a great day"}).json()
+    answer = ask(app, "/predict", {"text": "what a great day"})
     assert NULL.items() <= answer.items()
     assert answer["sentiment"] == "positive"
-    trend = http.get("/events/all/trends?minutes=10").json()
+    trend = ask(app, "/events/all/trends?minutes=10")
     assert trend["posts"] == 4
     assert trend["emotions"] == {**dict.fromkeys(trend["emotions"], 0), "fear": 1}
     assert sum(trend["sentiments"].values()) == 4
-    feed = http.get("/events/all/posts").json()["posts"]
+    feed = ask(app, "/events/all/posts")["posts"]
     by_id = {shown["id"]: shown for shown in feed}
     assert NULL.items() <= by_id["0"].items()
     assert by_id["old"]["emotion"] == "fear"
     scores = [shown["sentiment_score"] for shown in feed]
     assert trend["sentiment_score"] == pytest.approx(sum(scores) / 4, abs=1e-3)
     asked = {"keyword": "ferry", "return_plot": True}
-    mood = http.post("/analyze", json=asked).json()
+    mood = ask(app, "/analyze", asked)
     shares = {line["label"]: (line["pct"], line["avg_score"]) for line in mood["agg"]}
     assert mood["count"] == 4
     assert shares.pop("fear") == (100.0, 0.9)  # of the one post that has an emotion
     assert set(shares.values()) == {(0.0, None)}
     assert sum(line["pct"] for line in mood["sentiment"]) == pytest.approx(100, abs=0.1)
-    assert http.post("/analyze", json={"keyword": "great"}).json()["agg"][0] == {
+    assert ask(app, "/analyze", {"keyword": "great"})["agg"][0] == {
         "label": "sadness", "pct": 0.0, "avg_score": None,
     }  # fmt: skip
+
+
+def ask(app: FastAPI, path: str, body: dict[str, object] | None = None) -> Any:
+    async def answer() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+            return await (http.get(path) if body is None else http.post(path, json=body))
+
+    return asyncio.run(answer()).raise_for_status().json()

@@ -83,8 +83,7 @@ def adapt(
     tasks = _labelled_tasks(halves, plan.rows)
     model = open_model_folder(start or fetch(settings, ensure_champion(settings, STARTER)))
     _check_answered(model, tasks, plan.rows)
-    old_folders = _old_folders(settings, model)
-    old_rows = {task: load_task(task, where) for task, where in old_folders.items()}
+    old_rows = {t: load_task(t, where) for t, where in _old_folders(settings, model).items()}
     classifier = Classifier(model, settings.session_threads)
     replay, source = _replay(classifier, old_rows)
     say(f"replaying old rows: {source}")
@@ -157,12 +156,10 @@ def _labelled_tasks(halves: Halves, file: Path) -> list[str]:
 
 
 def _check_answered(model: ModelFolder, tasks: list[str], file: Path) -> None:
-    for task in tasks:
-        if task not in model.tasks:
-            raise InputError(
-                f"rows: {file} labels {task}, a task that {model.name} lacks: leave those labels "
-                "out, or name a model that has it with --model.", "rows",
-            )  # fmt: skip
+    lacking = " and ".join(task for task in tasks if task not in model.tasks)
+    if lacking:
+        raise InputError(f"rows: {file} labels {lacking}, which {model.name} lacks: leave those "
+                         "labels out, or name another model with --model.", "rows")  # fmt: skip
 
 
 def _old_folders(settings: Settings, model: ModelFolder) -> dict[str, str]:

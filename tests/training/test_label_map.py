@@ -29,12 +29,12 @@ from monitoring.summary import as_markdown
 from monitoring.window import validation_reference
 from tests.conftest import STARTER
 from training.adaptation.adapt import Plan, adapt
-from training.study.behaviour import run_behaviour
 from training.bring_in import bring_in, load_classifier
 from training.data import load_task
+from training.gate.release import release
 from training.label_map import NEVER, Mapped, read_label_map
 from training.register import ensure_champion, register
-from training.gate.release import release
+from training.study.behaviour import run_behaviour
 from training.teachers import soft_targets
 
 OTHER = ("GREAT", "AWFUL", "FINE")

@@ -17,6 +17,7 @@ from barometer.labels import LABELS, task_slice
 from training.batches import Batch, encode, length_grouped
 from training.data import Rows, TaskData
 from training.encoder import best_device, decay_groups, has_bf16, load_pretrained
+from training.imitation import imitate_int8
 from training.losses import class_weights, consistency_loss, distillation_loss, joint_loss
 from training.recipe import Recipe
 from training.teachers import Targets
@@ -75,6 +76,8 @@ class Finetuning:
         words = self.model.get_input_embeddings()
         words.weight.requires_grad_(not recipe.freeze_words)
         self._words = words.weight
+        if recipe.imitate_int8:
+            imitate_int8(self.model.base_model)
         train = {task: splits.train for task, splits in data.items()}
         self._rows = encode(self.tokenizer, train, recipe.max_tokens)
         self._weights = {

@@ -110,7 +110,12 @@ def _to_onnx(model: Any, path: Path) -> None:
     base = constructor(model.config)
 
     class WithPooled(type(base)):  # type: ignore[misc]
-        """The encoder's own export configuration, with one more output."""
+        """The encoder's own export configuration: the inputs that are served, one output more."""
+
+        @property
+        def inputs(self) -> dict[str, dict[int, str]]:
+            axes = {0: "batch_size", 1: "sequence_length"}
+            return {"input_ids": axes, "attention_mask": axes}
 
         @property
         def outputs(self) -> dict[str, dict[int, str]]:

@@ -67,22 +67,20 @@ def variant(
 
 
 def parity_table(variants: list[Variant]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """Columns and rows of the table that `export` prints."""
-    tasks = list(variants[0].accuracy)
-    figures = [f"{task} {figure}" for task in tasks for figure in ("accuracy", "macro-F1")]
-    columns = ("form", "MB", "speed", *figures, "largest difference", "same label")
-    rows = [
-        (
-            v.name,
-            f"{v.megabytes:.1f}",
-            None if v.speed is None else f"{v.speed:.2f}x",
-            *(figure[task] for task in tasks for figure in (v.accuracy, v.macro_f1)),
-            f"{v.difference:.2g}",
-            f"{v.agreement:.2%}",
-        )
-        for v in variants
+    """Columns and rows of the table that `export` prints: a column for each form."""
+    figures = [
+        (f"{task} {name}", [getattr(v, field)[task] for v in variants])
+        for task in variants[0].accuracy
+        for name, field in (("accuracy", "accuracy"), ("macro-F1", "macro_f1"))
     ]
-    return columns, rows
+    rows = [
+        ("megabytes", *(f"{v.megabytes:.1f}" for v in variants)),
+        ("speed, one thread", *("-" if v.speed is None else f"{v.speed:.2f}x" for v in variants)),
+        *((name, *(f"{value:.4f}" for value in values)) for name, values in figures),
+        ("largest difference of a logit", *(f"{v.difference:.2g}" for v in variants)),
+        ("same label as PyTorch", *(f"{v.agreement:.2%}" for v in variants)),
+    ]
+    return ("validation rows", *(v.name for v in variants)), rows
 
 
 def check_parity(variants: list[Variant]) -> None:

@@ -29,7 +29,7 @@ def show_data(report: dict[str, Any]) -> None:
 
 def show_parity(variants: list[Variant]) -> None:
     """The export's three forms side by side."""
-    print_table("Export, on the validation rows", *parity_table(variants), to_people=True)
+    print_table("Export", *parity_table(variants), to_people=True)
 
 
 def tell_registered(target: Path, version: str | None) -> None:

@@ -1,11 +1,11 @@
 """`barometer tune`, as people call it."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from barometer.console import print_json, print_line, print_table, progress
+from barometer.console import print_json, print_line, progress
 from barometer.errors import InputError
 from barometer.settings import settings
 
@@ -42,6 +42,7 @@ def tune(
     Example: barometer tune runs/searched --rows 2000 --trials 8 --epochs 3
     """
     from training.search.plan import Request
+    from training.search.table import show_trials
     from training.search.tune import tune as run_tuning
     from training.tables import show_metrics, show_parity
 
@@ -61,32 +62,7 @@ def tune(
     if json_:
         print_json(result)
         return
-    _show_trials(result["trials"])
+    show_trials(result["trials"])
     show_metrics(result["metrics"], as_json=False)
     if result["version"] is not None:
         print_line(f"registered {target} as version {result['version']}, alias challenger")
-
-
-RECIPE_COLUMNS = {
-    "learning_rate": "rate", "batch_size": "batch", "weight_decay": "decay", "epochs": "epochs",
-    "warmup": "warm-up", "class_weight_power": "power", "label_smoothing": "smooth",
-    "emotion_share": "share", "dropout": "dropout", "rdrop": "R-Drop",
-}  # fmt: skip
-"""Short enough for two tables of 80 characters."""
-
-
-def _show_trials(trials: list[dict[str, Any]]) -> None:
-    shown = ("trial", "score", "best_epoch", "epochs", "state")
-    columns = ("trial", "score", "best epoch", "epochs", "state")
-    rows = [tuple(trial[name] for name in shown) for trial in trials]
-    print_table("Trials, the best first (score on validation rows)", columns, rows)
-    names = [name for name in RECIPE_COLUMNS if name in trials[0]["config"]]
-    recipes = [(t["trial"], *(_brief(t["config"][name]) for name in names)) for t in trials]
-    print_table("Their recipes", ("trial", *(RECIPE_COLUMNS[name] for name in names)), recipes)
-    for trial in trials:
-        if trial["error"]:
-            print_line(f"trial {trial['trial']} failed: {trial['error']}")
-
-
-def _brief(value: Any) -> str:
-    return f"{value:.2g}" if isinstance(value, float) else str(value)

@@ -1,7 +1,11 @@
 """MLflow's address, and its client, quiet and without phoning home."""
 
+import fcntl
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from barometer.errors import SettingsError, UnavailableError
@@ -59,24 +63,48 @@ def mlflow_client(settings: Settings) -> "MlflowClient":
     uri = tracking_uri(settings)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    client = mlflow.MlflowClient(uri, uri)
     try:
-        experiment = client.get_experiment_by_name(EXPERIMENT)
-        if experiment is None:
-            own = settings.artifact_root or not settings.mlflow_tracking_uri
-            root = artifact_root(settings) if own else None
-            client.create_experiment(EXPERIMENT, artifact_location=root)
-        elif settings.artifact_root not in ("", experiment.artifact_location):
-            raise SettingsError(
-                f"BAROMETER_ARTIFACT_ROOT={settings.artifact_root} cannot be used: this store's "
-                f"runs lie in {experiment.artifact_location}, which MLflow cannot move. Unset it, "
-                "or begin with a new store (BAROMETER_MLFLOW_TRACKING_URI)."
-            )
+        with _alone(uri):
+            client = mlflow.MlflowClient(uri, uri)
+            _ensure_experiment(client, settings)
     except MlflowException as error:
-        if "RESOURCE_ALREADY_EXISTS" in str(error.error_code):  # another process was first
+        if "RESOURCE_ALREADY_EXISTS" in str(error.error_code):  # another machine was first
             return client
         raise UnavailableError(
             f"the MLflow store does not answer ({type(error).__name__}): check "
             "BAROMETER_MLFLOW_TRACKING_URI."
         ) from error
     return client
+
+
+def _ensure_experiment(client: "MlflowClient", settings: Settings) -> None:
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        own = settings.artifact_root or not settings.mlflow_tracking_uri
+        client.create_experiment(
+            EXPERIMENT, artifact_location=artifact_root(settings) if own else None
+        )
+    elif settings.artifact_root not in ("", experiment.artifact_location):
+        raise SettingsError(
+            f"BAROMETER_ARTIFACT_ROOT={settings.artifact_root} cannot be used: this store's runs "
+            f"lie in {experiment.artifact_location}, which MLflow cannot move. Unset it, or begin "
+            "with a new store (BAROMETER_MLFLOW_TRACKING_URI)."
+        )
+
+
+@contextmanager
+def _alone(uri: str) -> Iterator[None]:
+    """Hold other processes back: two that make MLflow's SQLite tables at once both fail."""
+    if not uri.startswith("sqlite:///"):
+        yield
+        return
+    file = Path(uri.removeprefix("sqlite:///") + ".lock")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        held = file.open("w")
+    except OSError:  # a folder that may only be read holds a finished store
+        yield
+        return
+    with held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield

@@ -228,7 +228,7 @@ def test_ray_refuses_a_stranger_and_its_dashboard_stays_on_the_loopback() -> Non
 def test_what_cannot_work_is_said_before_ray_starts(home: Home) -> None:
     def attempt(request: Request | None, target: Path = home.target, **changed: object) -> None:
         settings = home.settings.model_copy(update=changed)
-        tune(settings, request, target, lambda *_: None, lambda _: None)
+        tune(settings, request, target, lambda *_: None, lambda _: None, lambda _: None)
 
     with pytest.raises(NotFoundError, match="no unfinished search"):
         attempt(None)

@@ -10,7 +10,7 @@ from typing import Any
 from barometer.errors import ModelError
 from training.data import TaskData
 from training.finetune import STATE
-from training.search import Outcome
+from training.search_outcome import Outcome
 from training.search_plan import Plan
 from training.search_plot import plot_trials
 from training.search_runs import SearchRuns

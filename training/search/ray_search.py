@@ -1,22 +1,20 @@
 """Ray Tune at work: build or restore the search, run it, say what each trial has reached."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ray
 from mlflow import MlflowClient
 from ray import tune
-from ray.tune import Checkpoint
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import AsyncHyperBandScheduler, PopulationBasedTraining, TrialScheduler
 from ray.tune.search.basic_variant import BasicVariantGenerator
 
 from barometer.errors import InputError, ModelError
 from training.data import TaskData
+from training.search.outcome import Outcome, outcome_of
 from training.search.plan import Plan, Request
-from training.search.progress import LISTENER, Listener, SearchProgress, number
+from training.search.progress import LISTENER, Listener, SearchProgress
 from training.search.ray_session import share_of
 from training.search.runs import SearchRuns
 from training.search.space import described, first_point, mutations, search_space
@@ -27,24 +25,6 @@ REDUCTION = 3
 """ASHA lets the best third of the trials past a rung."""
 POPULATION_KEEPS = 4
 """Checkpoints a trial: one that another trial is about to take over must not be gone."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one trial."""
-
-    trial: int
-    state: str
-    """finished, stopped (by the scheduler) or failed."""
-    epochs: int
-    score: float | None
-    """Of the best epoch."""
-    best_epoch: int | None
-    config: Mapping[str, Any]
-    """As it was in the best epoch."""
-    trial_id: str
-    error: str | None = None
-    checkpoint: Checkpoint | None = None
 
 
 def begin(
@@ -110,7 +90,7 @@ def run_search(
     finally:
         LISTENER.reset(token)
     outcomes = sorted(
-        (_outcome(results[i]) for i in range(len(results))), key=lambda o: -(o.score or -1.0)
+        (outcome_of(results[i]) for i in range(len(results))), key=lambda o: -(o.score or -1.0)
     )
     if not outcomes or outcomes[0].checkpoint is None:
         reason = next((o.error for o in outcomes if o.error), "no trial ran an epoch")
@@ -188,24 +168,3 @@ def _nodes() -> list[dict[str, Any]]:
 
 def _directory(trial: Trial) -> str:
     return str(trial.trial_id)
-
-
-def _outcome(result: tune.Result) -> Outcome:
-    trial_id = Path(result.path).name
-    last = result.metrics or {}
-    kept = [(m["score"], m, c) for c, m in result.best_checkpoints or [] if "score" in m]
-    score, metrics, checkpoint = max(kept, key=lambda k: k[0]) if kept else (None, {}, None)
-    config = metrics.get("config", result.config or {})
-    epochs = int(last.get("epoch", 0))
-    whole = epochs >= (result.config or {}).get("epochs", 0)
-    return Outcome(
-        trial=number(trial_id),
-        state="failed" if result.error else "finished" if whole else "stopped",
-        epochs=epochs,
-        score=score,
-        best_epoch=metrics.get("epoch"),
-        config=config,
-        trial_id=trial_id,
-        error=str(result.error).strip().splitlines()[-1] if result.error else None,
-        checkpoint=checkpoint,
-    )

@@ -10,9 +10,9 @@ from typing import Any
 from barometer.errors import ModelError
 from training.data import TaskData
 from training.finetune import STATE
+from training.search.outcome import Outcome
 from training.search.plan import Plan
 from training.search.plot import plot_trials
-from training.search.ray_search import Outcome
 from training.search.runs import SearchRuns
 from training.search.space import recipe_of
 from training.train import write_notes

@@ -52,6 +52,7 @@ def register(settings: Settings, path: Path, alias: str = CHALLENGER) -> str:
                 run_id=run_id,
                 model_id=model.model_id,
                 tags=tags,
+                description=_card(path),
             ).version
         client.set_registered_model_alias(settings.model_name, alias, version)
     except store_faults() as error:
@@ -106,6 +107,12 @@ def _log_model(folder: ModelFolder) -> Any:
             pip_requirements=["barometer"],
             metadata={"labels": list(LABELS), "digest": folder.digest()},
         )
+
+
+def _card(path: Path) -> str | None:
+    """The model card's text, which MLflow shows on the version's page."""
+    card = path / "README.md"
+    return card.read_text().split("---\n", 2)[-1].strip() if card.is_file() else None
 
 
 def _commit(client: MlflowClient, run_id: str) -> dict[str, str]:

@@ -163,6 +163,7 @@ def test_version_belongs_to_its_run_and_loads_in_any_mlflow(trained: Trained) ->
     found = client.get_model_version(settings.model_name, version)
     (run,) = client.search_runs(["1"])
     assert found.run_id == run.info.run_id
+    assert found.description.startswith("# tiny")
     assert found.tags["git_commit"] == run.data.tags["mlflow.source.git.commit"]
     uri = f"models:/{settings.model_name}/{version}"
     info = mlflow.models.get_model_info(uri)

@@ -16,6 +16,7 @@ from barometer.events import new_event, track, tracked
 from barometer.redis_server import redis_url, server_command
 from barometer.settings import PREFIX, Settings
 from barometer.tracking import artifact_root, tracking_uri
+from flows.interrupt import keep_interrupts
 from ingestion.command import recording, track_recorded
 from ingestion.rss import RssSource
 from serving.parts import STARTER
@@ -37,6 +38,7 @@ def start_machine(settings: Settings, *, replay: bool, topic: str | None) -> Non
         ConflictError: another `up` holds the state folder.
         SettingsError: a port that was asked for is taken.
     """
+    keep_interrupts()
     held = lock(settings.state)
     settings = with_free_ports(settings)
     migrate(database_url(settings))

@@ -3,7 +3,7 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,37 +18,63 @@ from training.search.space import recipe_of
 from training.train import write_notes
 
 
-def keep_best(
+def first_exportable(
     outcomes: Sequence[Outcome],
+    export: Callable[[Outcome], dict[str, Any]],
+    say: Callable[[str], None],
+) -> tuple[Outcome, dict[str, Any]]:
+    """Export the best trial; where INT8 makes another model of it, the next best, and so on.
+
+    Half-trained models, as a quick search makes them, often do not stand quantisation.
+
+    Returns:
+        The trial that was exported, and what `export` gave for it.
+
+    Raises:
+        ModelError: none can be exported; says why of the last.
+    """
+    able = [outcome for outcome in outcomes if outcome.checkpoint is not None]
+    for place, outcome in enumerate(able, start=1):
+        try:
+            return outcome, export(outcome)
+        except ModelError as error:
+            if place == len(able):
+                raise
+            say(f"trial {outcome.trial} is passed over for trial {able[place].trial}: {error}")
+    raise ModelError("the search kept no checkpoint: resume it.")
+
+
+def keep_checkpoint(
+    outcome: Outcome,
     plan: Plan,
     data: dict[str, TaskData],
     checkpoint: Path,
     seconds: int,
 ) -> None:
-    """Copy the best trial's best checkpoint to `checkpoint`, with the notes that `package` reads.
+    """Copy a trial's best checkpoint to `checkpoint`, with the notes that `package` reads.
 
     Args:
-        outcomes: The best first.
+        outcome: A trial that kept one.
         plan: What was searched.
         data: The rows.
         checkpoint: Replaced if it exists.
         seconds: Wall time; of a resumed search, since it was resumed.
     """
-    best = outcomes[0]
-    if best.checkpoint is None or best.best_epoch is None:
+    if outcome.checkpoint is None or outcome.best_epoch is None:
         raise ModelError("the search kept no checkpoint: resume it.")
     if checkpoint.exists():
         shutil.rmtree(checkpoint)
-    best.checkpoint.to_directory(str(checkpoint))
+    outcome.checkpoint.to_directory(str(checkpoint))
     (checkpoint / STATE).unlink()  # three times the model's size, and nothing goes on from it
-    recipe = recipe_of(best.config, plan.seed)
-    search = {"run_id": plan.run_id, "scheduler": plan.scheduler, "trials": len(outcomes)}
-    write_notes(checkpoint, plan.origin, data, recipe, best.best_epoch, seconds, search=search)
+    recipe = recipe_of(outcome.config, plan.seed)
+    search = {"run_id": plan.run_id, "scheduler": plan.scheduler, "trials": plan.trials}
+    write_notes(checkpoint, plan.origin, data, recipe, outcome.best_epoch, seconds, search=search)
 
 
-def log_result(runs: SearchRuns, outcomes: Sequence[Outcome], version: str | None) -> None:
-    """Log the best configuration, `trials.json` and `trials.png` to the search's run."""
-    best = outcomes[0]
+def log_result(
+    runs: SearchRuns, outcomes: Sequence[Outcome], best: Outcome, version: str | None
+) -> None:
+    """Log `best`'s configuration, `trials.json` and `trials.png` to the search's run."""
     runs.log_best({f"best.{name}": value for name, value in best.config.items()}, best.score or 0.0)
     if version is not None:
         runs.tag("model_version", version)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from barometer.errors import InputError
 from barometer.settings import Settings
@@ -17,11 +17,15 @@ from training.experiment import log_study
 from training.package import package
 from training.parity import Variant
 from training.register import register
+from training.runs import RUN
 from training.search.plan import Plan, Request, newest_unfinished
 from training.search.ray_session import ray_session
 from training.search.runs import SearchRuns, find_trial_run
 from training.target import check_target
 from training.train import Origin
+
+if TYPE_CHECKING:  # it imports Ray, whose environment must stand first
+    from training.search.outcome import Outcome
 
 SEARCHES = "searches"
 """Folder in the state folder; it holds unfinished searches only."""
@@ -78,9 +82,8 @@ def tune(
         raise InputError("resume: the rows have changed since this search began.", "resume")
     with ray_session(settings.ray_address):
         # The session sets Ray's environment first.
-        from training.search import ray_search  # noqa: PLC0415
+        from training.search import ray_search, result  # noqa: PLC0415
         from training.search.progress import Listener  # noqa: PLC0415
-        from training.search.result import keep_best, log_result, trial_rows  # noqa: PLC0415
 
         if request is not None:
             plan = ray_search.begin(client, request, origin, digests, target.name)
@@ -93,19 +96,23 @@ def tune(
             outcomes = ray_search.run_search(
                 plan, _for_trials(data), tracking_uri(settings), folder, listener
             )
-            checkpoint = settings.state / "checkpoints" / target.name
-            seconds = round(time.monotonic() - started)
-            keep_best(outcomes, plan, data, checkpoint, seconds)
+    searched, seconds = plan, round(time.monotonic() - started)
+
+    def export(outcome: "Outcome") -> dict[str, Any]:
+        checkpoint = settings.state / "checkpoints" / target.name
+        result.keep_checkpoint(outcome, searched, data, checkpoint, seconds)
+        run_id = find_trial_run(client, searched.run_id, outcome.trial_id)
+        return package(checkpoint, data, target, on_export, run_id=run_id)
+
     with runs.ended_on_error():
-        best_run = find_trial_run(client, plan.run_id, outcomes[0].trial_id)
-        metrics = package(checkpoint, data, target, on_export, run_id=best_run)
-        if best_run is not None:
-            log_study(settings, best_run, target, data)
+        best, metrics = result.first_exportable(outcomes, export, say)
+        if RUN in metrics:
+            log_study(settings, metrics[RUN], target, data)
         version = register(settings, target) if registers else None
-        log_result(runs, outcomes, version)
+        result.log_result(runs, outcomes, best, version)
         runs.end("FINISHED")
     shutil.rmtree(folder)
-    return {"metrics": metrics, "version": version, "trials": trial_rows(outcomes)}
+    return {"metrics": metrics, "version": version, "trials": result.trial_rows(outcomes)}
 
 
 def _origin(settings: Settings, request: Request | None) -> Origin:

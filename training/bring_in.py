@@ -6,9 +6,9 @@ from typing import Any
 
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from barometer.errors import ModelError, UnavailableError
+from barometer.errors import ModelError
 from training.data import TaskData
-from training.encoder import ATTENTION
+from training.encoder import ATTENTION, pretrained_faults
 from training.export import Finished
 from training.label_map import Mapped, read_label_map
 from training.package import assemble
@@ -78,21 +78,11 @@ def load_classifier(checkpoint: str) -> tuple[Any, Any]:
             is not a fast one.
         UnavailableError: it is no folder and the hub cannot be reached.
     """
-    try:
+    with pretrained_faults("checkpoint", checkpoint, "give"):
         tokenizer = AutoTokenizer.from_pretrained(checkpoint, use_fast=True)
         model, told = AutoModelForSequenceClassification.from_pretrained(
             checkpoint, attn_implementation=ATTENTION, output_loading_info=True
         )
-    except (OSError, ValueError, TypeError) as error:  # TypeError: a folder without a tokenizer
-        if Path(checkpoint).exists():
-            raise ModelError(
-                f"checkpoint {checkpoint} needs config.json, model.safetensors and tokenizer.json: "
-                f"{str(error).splitlines()[0]}"
-            ) from error
-        raise UnavailableError(
-            f"checkpoint {checkpoint!r} is neither a folder nor reachable on the hub: give a local "
-            "folder with config.json, model.safetensors and tokenizer.json."
-        ) from error
     if told["missing_keys"]:
         names = ", ".join(sorted(told["missing_keys"])[:3])
         raise ModelError(f"checkpoint {checkpoint} is no finished classifier: it lacks {names}.")

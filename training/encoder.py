@@ -1,5 +1,7 @@
 """The pretrained encoder with a fresh nine-logit head, and what the machine lets it compute in."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ def load_pretrained(base_model: str, dropout: float = 0.1) -> tuple[Any, Any]:
         UnavailableError: `base_model` is no folder and the hub cannot be reached.
         ModelError: the folder lacks a configuration, weights or a fast tokenizer.
     """
-    try:
+    with pretrained_faults("base model", base_model, "set BAROMETER_BASE_MODEL to"):
         tokenizer = AutoTokenizer.from_pretrained(base_model, use_fast=True)
         model = AutoModelForSequenceClassification.from_pretrained(
             base_model,
@@ -35,18 +37,34 @@ def load_pretrained(base_model: str, dropout: float = 0.1) -> tuple[Any, Any]:
             ignore_mismatched_sizes=True,
             **_dropout_rates(base_model, dropout),
         )
+    return model, tokenizer
+
+
+@contextmanager
+def pretrained_faults(what: str, where: str, remedy: str) -> Iterator[None]:
+    """Say in one sentence why `from_pretrained` fails inside the block.
+
+    Args:
+        what: how the user calls the model, such as "base model".
+        where: a hub name or a folder.
+        remedy: what to do with a local folder, such as "give".
+
+    Raises:
+        UnavailableError: `where` is no folder and the hub cannot be reached.
+        ModelError: the folder lacks a configuration, weights or a fast tokenizer.
+    """
+    parts = "config.json, model.safetensors and tokenizer.json"
+    try:
+        yield
     except (OSError, ValueError, TypeError) as error:  # TypeError: a folder without a tokenizer
-        if Path(base_model).exists():
+        if Path(where).exists():
             raise ModelError(
-                f"base model {base_model} needs config.json, model.safetensors and tokenizer.json: "
-                f"{str(error).splitlines()[0]}"
+                f"{what} {where} needs {parts}: {str(error).splitlines()[0]}"
             ) from error
         raise UnavailableError(
-            f"base model {base_model!r} is neither a folder nor reachable on the hub: set "
-            "BAROMETER_BASE_MODEL to a local folder with config.json, model.safetensors and "
-            "tokenizer.json."
+            f"{what} {where!r} is neither a folder nor reachable on the hub: {remedy} a local "
+            f"folder with {parts}."
         ) from error
-    return model, tokenizer
 
 
 def load_checkpoint(checkpoint: Path) -> tuple[Any, Any]:

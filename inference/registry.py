@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,28 @@ class LoadedModel:
     classifier: Classifier
 
 
+@contextlib.contextmanager
+def registry_faults(missing: str) -> Iterator[None]:
+    """Turn what the registry raises inside the block into errors that a person can act on.
+
+    Args:
+        missing: what to say where a name, alias or version is not there.
+
+    Raises:
+        NotFoundError: what the block asks for is not there.
+        UnavailableError: the registry does not answer.
+    """
+    try:
+        yield
+    except MlflowException as error:
+        # An alias that is not set is to MLflow an invalid value of a parameter.
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise NotFoundError(missing) from error
+        raise UnavailableError(
+            f"the model registry does not answer ({error.error_code})."
+        ) from error
+
+
 def version_of(client: MlflowClient, name: str, alias: str) -> str:
     """The version that `alias` names.
 
@@ -32,17 +55,11 @@ def version_of(client: MlflowClient, name: str, alias: str) -> str:
         NotFoundError: nothing is registered under the name, or the alias is not set.
         UnavailableError: the registry does not answer.
     """
-    try:
+    with registry_faults(
+        f"no {alias} of model {name!r} is registered: `barometer up` makes the starter the "
+        "champion, `barometer models --register FOLDER` adds a challenger."
+    ):
         return str(client.get_model_version_by_alias(name, alias).version)
-    except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise NotFoundError(
-                f"no {alias} of model {name!r} is registered: `barometer up` makes the starter the "
-                "champion, `barometer models --register FOLDER` adds a challenger."
-            ) from error
-        raise UnavailableError(
-            f"the model registry does not answer ({error.error_code})."
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -60,11 +77,19 @@ class Version:
 
 
 def versions(settings: Settings) -> list[Version]:
-    """Every registered version, newest first."""
-    client = mlflow_client(settings)
-    try:
-        found = client.search_model_versions(f"name = '{settings.model_name}'")
-        aliases = client.get_registered_model(settings.model_name).aliases if found else {}
+    """Every registered version, newest first.
+
+    Raises:
+        NotFoundError: a version or its run was deleted.
+        UnavailableError: the registry does not answer.
+    """
+    client, name = mlflow_client(settings), settings.model_name
+    with registry_faults(
+        f"a version of model {name!r}, or the run of one, was deleted: list again, and delete the "
+        "version that has no run."
+    ):
+        found = client.search_model_versions(f"name = '{name}'")
+        aliases = client.get_registered_model(name).aliases if found else {}
         return [
             Version(
                 str(item.version),
@@ -74,10 +99,6 @@ def versions(settings: Settings) -> list[Version]:
             )
             for item in sorted(found, key=lambda item: -int(item.version))
         ]
-    except MlflowException as error:
-        raise UnavailableError(
-            f"the model registry does not answer ({error.error_code})."
-        ) from error
 
 
 def fetch(settings: Settings, version: str) -> Path:

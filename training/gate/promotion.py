@@ -3,12 +3,11 @@
 from datetime import UTC, datetime
 
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
-from barometer.errors import ConflictError, NotFoundError, UnavailableError
+from barometer.errors import ConflictError, NotFoundError
 from barometer.settings import Settings
 from barometer.tracking import CHALLENGER, CHAMPION, PREVIOUS, mlflow_client
-from inference.registry import version_of
+from inference.registry import registry_faults, version_of
 
 
 def promote(settings: Settings, version: str, over: str) -> None:
@@ -16,6 +15,7 @@ def promote(settings: Settings, version: str, over: str) -> None:
 
     Raises:
         ConflictError: the champion is no longer `over`; nothing has changed.
+        NotFoundError: one of the two versions was deleted meanwhile.
         UnavailableError: the registry does not answer.
     """
     client, name = mlflow_client(settings), settings.model_name
@@ -25,15 +25,13 @@ def promote(settings: Settings, version: str, over: str) -> None:
             f"version {current} became champion while version {version} was compared with "
             f"{over}: run `barometer release` again."
         )
-    try:
+    with registry_faults(_gone(name)):
         client.set_registered_model_alias(name, PREVIOUS, over)
         client.set_registered_model_alias(name, CHAMPION, version)
         client.set_model_version_tag(name, version, "champion_since", _now())
         client.set_model_version_tag(name, over, "champion_until", _now())
         if _alias(client, name, CHALLENGER) == version:
             client.delete_registered_model_alias(name, CHALLENGER)
-    except MlflowException as error:
-        raise _unavailable(error) from error
 
 
 def rollback(settings: Settings) -> tuple[str, str]:
@@ -43,12 +41,12 @@ def rollback(settings: Settings) -> tuple[str, str]:
         The new champion's version and the old one's.
 
     Raises:
-        NotFoundError: there is no former champion.
+        NotFoundError: there is no former champion, or it was deleted meanwhile.
         UnavailableError: the registry does not answer.
     """
     client, name = mlflow_client(settings), settings.model_name
     current = version_of(client, name, CHAMPION)
-    try:
+    with registry_faults(_gone(name)):
         former = _alias(client, name, PREVIOUS)
         if former in (None, current):
             raise NotFoundError(
@@ -60,8 +58,6 @@ def rollback(settings: Settings) -> tuple[str, str]:
         client.set_registered_model_alias(name, PREVIOUS, current)
         client.set_model_version_tag(name, former, "champion_since", _now())
         client.set_model_version_tag(name, current, "rolled_back", _now())
-    except MlflowException as error:
-        raise _unavailable(error) from error
     return str(former), current
 
 
@@ -74,5 +70,5 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _unavailable(error: MlflowException) -> UnavailableError:
-    return UnavailableError(f"the model registry does not answer ({error.error_code}).")
+def _gone(name: str) -> str:
+    return f"a version of model {name!r} was deleted meanwhile: `barometer models` lists the rest."

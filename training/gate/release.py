@@ -7,15 +7,14 @@ from pathlib import Path
 
 import numpy as np
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
-from barometer.errors import ConflictError, ModelError, NotFoundError, UnavailableError
+from barometer.errors import ConflictError, ModelError, UnavailableError
 from barometer.labels import task_slice
 from barometer.settings import Settings
 from barometer.tracking import CHALLENGER, CHAMPION, mlflow_client, store_faults
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
-from inference.registry import fetch, version_of
+from inference.registry import fetch, registry_faults, version_of
 from training.gate.bounds import Bounds
 from training.gate.decision import (
     Answers,
@@ -96,17 +95,11 @@ def release(
 
 
 def _load(settings: Settings, client: MlflowClient, version: str) -> Candidate:
-    try:
+    with registry_faults(
+        f"version {version!r} of model {settings.model_name!r} does not exist: "
+        "`barometer models` lists those that do."
+    ):
         found = client.get_model_version(settings.model_name, version)
-    except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise NotFoundError(
-                f"version {version!r} of model {settings.model_name!r} does not exist: "
-                "`barometer models` lists those that do."
-            ) from error
-        raise UnavailableError(
-            f"the model registry does not answer ({error.error_code})."
-        ) from error
     folder = open_model_folder(fetch(settings, version))
     if folder.digest() != found.tags.get("digest"):
         raise ModelError(

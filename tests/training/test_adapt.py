@@ -25,8 +25,8 @@ from tests.conftest import STARTER
 from training.adaptation.adapt import Plan, adapt
 from training.adaptation.figures import measure
 from training.adaptation.graft import graft
+from training.adaptation.halves import read_by_time, split_by_time
 from training.adaptation.head import Examples, choose_head, fit_head
-from training.adaptation.labelled_rows import read_labelled_rows, split_by_time
 from training.adaptation.replay import make_replay, read_replay, write_replay
 from training.data import load_task
 
@@ -248,7 +248,7 @@ def test_text_in_both_halves_is_measured_but_not_learnt(tmp_path: Path) -> None:
     rows = [jargon(number) for number in range(40)]
     rows[3]["text"] = f"@some_user {rows[30]['text'].upper()}!"
     rows[30]["emotion"] = "joy"
-    read, unlabelled = read_labelled_rows(write_lines(tmp_path / "rows.jsonl", rows[::-1]))
+    read, unlabelled = read_by_time(write_lines(tmp_path / "rows.jsonl", rows[::-1]))
     halves = split_by_time(read, 0.5, unlabelled)
     assert (len(halves.learn), len(halves.measure), halves.repeated) == (19, 20, 1)
     assert max(row.created_at for row in halves.learn if row.created_at) < min(

@@ -20,17 +20,12 @@ from inference.model_folder import ModelFolder, open_model_folder
 from inference.registry import fetch
 from training.adaptation.figures import measure
 from training.adaptation.folder import write_adapted, write_record
+from training.adaptation.halves import Halves, digest, read_by_time, split_by_time
 from training.adaptation.head import ChosenHead, Examples, choose_head
-from training.adaptation.labelled_rows import (
-    Halves,
-    digest,
-    read_labelled_rows,
-    rows_of,
-    split_by_time,
-)
 from training.adaptation.replay import Replay, make_replay, read_replay
 from training.data import Rows, TaskData, load_task
 from training.evaluate import evaluate_rows, write_reference
+from training.labelled_rows import rows_of
 from training.register import ensure_champion
 from training.target import check_target
 
@@ -76,7 +71,7 @@ def adapt(
     """
     started = time.monotonic()
     check_target(target)
-    rows, unlabelled = read_labelled_rows(plan.rows)
+    rows, unlabelled = read_by_time(plan.rows)
     halves = split_by_time(rows, plan.learn, unlabelled)
     learn = halves.learn[-plan.labels :] if plan.labels else halves.learn
     halves = Halves(learn, halves.measure, unlabelled, halves.repeated)

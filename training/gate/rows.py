@@ -1,16 +1,15 @@
 """The rows that the gate judges by: none that either model has learnt from."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from barometer.errors import DataError
 from barometer.labels import TASKS
-from barometer.text import fingerprint, model_input
+from barometer.text import fingerprint
 from inference.model_folder import ModelFolder
 from training.data import Rows, TaskData, load_task
+from training.labelled_rows import read_labelled_rows, rows_of
 
 
 @dataclass(frozen=True)
@@ -72,42 +71,19 @@ def read_live(file: Path, seen: set[str]) -> list[RowSet]:
     Raises:
         DataError: the file or a line cannot be used; names the line.
     """
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"labels: {file} cannot be read ({error}).") from error
-    rows: dict[str, Rows] = {task: Rows([], []) for task in TASKS}
-    known = dict.fromkeys(TASKS, 0)
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        row = _row(line, f"{file}, line {number}")
-        for task in TASKS.keys() & row.keys():
-            if fingerprint(row["text"]) in seen:
-                known[task] += 1
-                continue
-            rows[task].texts.append(model_input(row["text"]))
-            rows[task].labels.append(TASKS[task].index(row[task]))
-    if not any(map(len, rows.values())):
+    rows = read_labelled_rows(file)
+    for row in rows:
+        if not row.text:
+            raise DataError(f"{row.place}: an object with a text is needed.")
+        if not row.labels:
+            raise DataError(f"{row.place}: an emotion or a sentiment is needed.")
+    new = [row for row in rows if row.mark not in seen]
+    if not new:
         raise DataError(f"labels: {file} holds no row that the models have not learnt from.")
-    return [
-        RowSet(task, "live", rows[task], f"{known[task]} left out as public" * bool(known[task]))
-        for task in TASKS if len(rows[task])
-    ]  # fmt: skip
-
-
-def _row(line: str, place: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"{place}: not valid JSON ({error}).") from error
-    if not isinstance(row, dict) or not isinstance(row.get("text"), str) or not row["text"].strip():
-        raise DataError(f"{place}: an object with a text is needed.")
-    labelled = {key: row[key] for key in TASKS if row.get(key) is not None}
-    if not labelled:
-        raise DataError(f"{place}: an emotion or a sentiment is needed.")
-    for task, label in labelled.items():
-        if label not in TASKS[task]:
-            names = ", ".join(TASKS[task])
-            raise DataError(f"{place}: {task} {label!r} is unknown; it is one of {names}.")
-    return {"text": row["text"], **labelled}
+    sets = []
+    for task in TASKS:
+        own = rows_of(task, new)
+        known = len(rows_of(task, rows)) - len(own)
+        if len(own):
+            sets.append(RowSet(task, "live", own, f"{known} left out as public" * bool(known)))
+    return sets

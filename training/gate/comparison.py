@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import beta, binom
 
+from training.study.intervals import Counts, Floats, accuracy_of, class_f1_of
+
 Ints = npt.NDArray[np.integer[Any]]
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def paired_bootstrap(
     rows = len(truth)
     draws = np.random.default_rng(seed).multinomial(rows, counts / rows, size=resamples)
     # The observed rows go first, so that points and bounds come from the same arithmetic.
-    weights = np.vstack([counts, draws]).astype(np.float64)
+    weights = np.vstack([counts, draws])
     old = _figures(weights, groups[:, 0], groups[:, 1], classes)
     new = _figures(weights, groups[:, 0], groups[:, 2], classes)
     result = {}
@@ -109,18 +110,15 @@ def paired_bootstrap(
     return result
 
 
-def _figures(weights: Floats, truth: Ints, guess: Ints, classes: int) -> dict[str, Floats]:
+def _figures(weights: Counts, truth: Ints, guess: Ints, classes: int) -> dict[str, Floats]:
     """Accuracy and macro-F1 of each row of `weights` (draws, groups)."""
-    label = np.arange(classes)
-    is_class = (truth[:, None] == label).astype(np.float64)
-    is_guess = (guess[:, None] == label).astype(np.float64)
-    right = weights @ (is_class * is_guess)
-    either = weights @ (is_class + is_guess)
-    f1 = np.divide(2 * right, either, out=np.zeros_like(right), where=either > 0)
-    occurs = is_class.any(axis=0)
+    cells = np.eye(classes**2, dtype=np.int64)[truth * classes + guess]
+    tables = (weights @ cells).reshape(-1, classes, classes)
+    # One set of classes for all draws and both models: a mean over other classes is no difference.
+    occurring = np.unique(truth)
     return {
-        "accuracy": right.sum(axis=1) / weights.sum(axis=1),
-        "macro_f1": f1[:, occurs].mean(axis=1),
+        "accuracy": accuracy_of(tables),
+        "macro_f1": class_f1_of(tables)[:, occurring].mean(axis=1),
     }
 
 

@@ -20,6 +20,7 @@ from barometer.labels import TASKS
 from training.gate.bounds import Bounds
 from training.gate.comparison import class_changes, holm, mcnemar, paired_bootstrap
 from training.study.behaviour import Behaviour
+from training.study.intervals import class_f1_of, confusion
 
 Ints = npt.NDArray[np.integer[Any]]
 
@@ -127,12 +128,15 @@ def _class_lines(answers: Answers, alpha: float, bounds: Bounds) -> list[Line]:
     changes = class_changes(
         answers.truth, answers.champion, answers.challenger, len(names), alpha=alpha
     )
+    before, after = (
+        class_f1_of(confusion(answers.truth, guess, len(names))).tolist()
+        for guess in (answers.champion, answers.challenger)
+    )
     lines = []
-    for label, (name, c) in enumerate(zip(names, changes, strict=True)):
+    for name, c, old, new in zip(names, changes, before, after, strict=True):
         if not c.rows:
             continue
         change, bound = c.challenger - c.champion, min(c.allowed, -bounds.per_class)
-        old, new = (_f1(answers.truth, g, label) for g in (answers.champion, answers.challenger))
         kept = change >= bound - 1e-12
         paid = new >= old - bounds.class_f1
         how = "; paid back in precision" * (paid and not kept)
@@ -144,11 +148,6 @@ def _class_lines(answers: Answers, alpha: float, bounds: Bounds) -> list[Line]:
             (c.low, c.high),
         ))  # fmt: skip
     return lines
-
-
-def _f1(truth: Ints, guess: Ints, label: int) -> float:
-    right = int(((truth == label) & (guess == label)).sum())
-    return 2 * right / int((truth == label).sum() + (guess == label).sum())
 
 
 def _better_line(gains: list[tuple[str, float]], bounds: Bounds) -> Line:

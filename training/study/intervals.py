@@ -40,11 +40,16 @@ def macro_f1_of(tables: Counts) -> Floats:
 
     A class that is neither true nor guessed anywhere is left out of the mean, as scikit-learn does.
     """
-    right = np.diagonal(tables, axis1=-2, axis2=-1)
-    seen = tables.sum(axis=-1) + tables.sum(axis=-2)
-    scores = 2 * right / np.maximum(seen, 1)
-    mean: Floats = scores.sum(axis=-1) / (seen > 0).sum(axis=-1)
+    seen = _seen(tables) > 0
+    mean: Floats = class_f1_of(tables).sum(axis=-1) / seen.sum(axis=-1)
     return mean
+
+
+def class_f1_of(tables: Counts) -> Floats:
+    """(..., classes) F1 of confusion tables (..., classes, classes); 0 for a class never seen."""
+    right = np.diagonal(tables, axis1=-2, axis2=-1)
+    scores: Floats = 2 * right / np.maximum(_seen(tables), 1)
+    return scores
 
 
 FIGURES: Final = {"accuracy": accuracy_of, "macro_f1": macro_f1_of}
@@ -78,6 +83,12 @@ def relative_gains(
         spread = _gain(figure(drawn.sum(axis=-1)), figure(drawn.sum(axis=-2)))
         gains[name] = (float(point), _percentiles(spread))
     return gains
+
+
+def _seen(tables: Counts) -> Counts:
+    """How often each class is true, and how often it is guessed, added up."""
+    seen: Counts = tables.sum(axis=-1) + tables.sum(axis=-2)
+    return seen
 
 
 def _gain(own: Floats, other: Floats) -> Floats:

@@ -13,7 +13,7 @@ from training.json_lines import read_json_lines
 
 SPLITS = ("train", "validation", "test")
 RELEASE_ROWS = 1000
-"""Rows a task that are set apart for the gate."""
+"""Rows a task that are set apart for the gate; a tenth where there are few."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def load_task(task: str, where: str, rows: int | None = None) -> TaskData:
     splits = {split: _checked(task, where, split) for split in SPLITS}
     held_out = {fingerprint(t) for s in ("validation", "test") for t in splits[s].texts}
     rest = _without(splits["train"], held_out)
-    release = release_split(rest, len(TASKS[task]))
+    release = stratified_part(rest, min(RELEASE_ROWS, len(rest) // 10) / max(1, len(rest)))
     train = _without(rest, {fingerprint(text) for text in release.texts})
     dropped = len(splits["train"]) - len(train) - len(release)
     train = Rows(train.texts[:rows], train.labels[:rows])
@@ -77,23 +77,27 @@ def load_task(task: str, where: str, rows: int | None = None) -> TaskData:
     return TaskData(task, train, splits["validation"], splits["test"], release, dropped)
 
 
-def release_split(rows: Rows, classes: int) -> Rows:
-    """A fixed, stratified part of `rows`: those of each class whose texts hash lowest.
+def stratified_part(rows: Rows, share: float, least: int = 0) -> Rows:
+    """A fixed part of `rows`: of each class its share, those whose texts hash lowest.
 
     It depends on the texts alone, not on their order or on chance, so every machine cuts the same.
-    `RELEASE_ROWS` rows, or a tenth where there are few; each class has its share of them.
+    A text that occurs twice is taken once.
+
+    Args:
+        rows: what to choose from.
+        share: of each class's rows.
+        least: rows of a class to take where its share is fewer.
     """
-    share = min(RELEASE_ROWS, len(rows) // 10) / len(rows)
     texts: list[str] = []
     labels: list[int] = []
     taken: set[str] = set()
-    for label in range(classes):
+    for label in sorted(set(rows.labels)):
         own = [t for t, y in zip(rows.texts, rows.labels, strict=True) if y == label]
         by_mark = {fingerprint(text): text for text in own}
         ranked = sorted(by_mark.keys() - taken, key=lambda m: hashlib.sha256(m.encode()).digest())
-        taken.update(ranked[: round(share * len(own))])
-        chosen = [by_mark[mark] for mark in ranked[: round(share * len(own))]]
-        texts += chosen
+        chosen = ranked[: max(least, round(share * len(own)))]
+        taken.update(chosen)
+        texts += [by_mark[mark] for mark in chosen]
         labels += [label] * len(chosen)
     return Rows(texts, labels)
 

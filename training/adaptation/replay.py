@@ -1,7 +1,5 @@
 """Old rows that an adaptation repeats, so that it does not forget: features, never texts."""
 
-import hashlib
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ from barometer.errors import ModelError
 from barometer.labels import LABELS, TASKS, task_slice
 from inference.classifier import Classifier
 from training.adaptation.head import Examples
-from training.data import Rows, TaskData
+from training.data import TaskData, stratified_part
 
 FILE = "replay.npz"
 """Its arrays: `pooled` (n, width) float16, `logits` (n, 9) float32, and (n,) `task` and `label`."""
@@ -60,7 +58,10 @@ def write_replay(classifier: Classifier, data: Mapping[str, TaskData]) -> None:
 
 def make_replay(classifier: Classifier, data: Mapping[str, TaskData], most: int = ROWS) -> Replay:
     """What `classifier` says of a fixed, stratified choice of `most` training rows a task."""
-    chosen = {task: _choose(rows.train, most) for task, rows in data.items()}
+    chosen = {
+        task: stratified_part(rows.train, min(1.0, most / max(1, len(rows.train))), least=1)
+        for task, rows in data.items()
+    }
     texts = [text for rows in chosen.values() for text in rows.texts]
     labels = [label for rows in chosen.values() for label in rows.labels]
     places = [list(TASKS).index(task) for task, rows in chosen.items() for _ in rows.texts]
@@ -100,19 +101,3 @@ def read_replay(folder: Path) -> Replay | None:
     if not (fits and known):
         raise ModelError(f"{file}: arrays do not fit each other: export again, or remove it.")
     return replay
-
-
-def _choose(rows: Rows, most: int) -> Rows:
-    """Of each class the texts that hash lowest, as many as its share of `most`, at least one."""
-    share = min(1.0, most / max(1, len(rows)))
-    classes: dict[int, list[str]] = defaultdict(list)
-    for text, label in zip(rows.texts, rows.labels, strict=True):
-        classes[label].append(text)
-    texts: list[str] = []
-    labels: list[int] = []
-    for label, own in sorted(classes.items()):
-        ranked = sorted(own, key=lambda text: hashlib.sha256(text.encode()).digest())
-        chosen = ranked[: max(1, round(share * len(own)))]
-        texts += chosen
-        labels += [label] * len(chosen)
-    return Rows(texts, labels)

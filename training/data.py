@@ -133,7 +133,12 @@ def _checked(task: str, where: str, split: str) -> Rows:
                 f"{task} labels are 0 to {len(names) - 1} ({', '.join(names)})."
             )
         labels.append(label)
-    return Rows([model_input(str(text)) for text in table["text"]], labels)
+    for index, text in enumerate(table["text"]):
+        if not isinstance(text, str):
+            raise DataError(
+                f"{where}, {split}, row {index}: text {text!r} is no string; leave the row out."
+            )
+    return Rows([model_input(text) for text in table["text"]], labels)
 
 
 def _read(task: str, where: str, split: str) -> dict[str, list[Any]]:

@@ -242,6 +242,8 @@ def test_text_in_two_splits_is_dropped_from_train_and_counted(rows: Path, tmp_pa
         ('{"text": "x", "label": 6}', "label 6 is unknown"),
         ('{"text": "x", "label": "joy"}', "'joy' is unknown"),
         ('{"text": "x", "mood": 1}', "columns text and label"),
+        ('{"text": null, "label": 1}', "train, row 0: text None"),
+        ('{"text": "x", "label": 1}\n{"label": 2}', "train, row 1: text None"),
         ("{broken", "not valid JSON"),
         ("", "the train split is empty"),
     ],

@@ -68,32 +68,35 @@ class Classifier:
     def score(self, texts: Sequence[str]) -> Scores:
         """Classify original texts; each is first turned into the model's input."""
         logits, truncated = self.logits([model_input(text) for text in texts])
-        emotions, sentiments = (
-            softmax(logits[:, task_slice(task)], self.folder.temperatures[task]).astype(np.float32)
-            if task in self.folder.tasks
-            else None
-            for task in TASKS
-        )
+        emotions, sentiments = (self.probabilities(task, logits) for task in TASKS)
         return Scores(emotions, sentiments, truncated)
+
+    def probabilities(self, task: str, logits: Floats) -> Floats | None:
+        """(n, classes) calibrated probabilities from (n, 9) logits; None if the model lacks it."""
+        if task not in self.folder.tasks:
+            return None
+        given = softmax(logits[:, task_slice(task)], self.folder.temperatures[task])
+        return given.astype(np.float32)
 
     def logits(self, inputs: Sequence[str]) -> tuple[Floats, npt.NDArray[np.bool_]]:
         """Raw (n, 9) logits of model inputs, and which were truncated."""
-        return self._run("logits", len(LABELS), inputs)
+        (logits,), truncated = self._run(["logits"], inputs)
+        return logits, truncated
 
-    def pooled(self, inputs: Sequence[str]) -> Floats:
-        """(n, width) mean token features of model inputs."""
-        return self._run("pooled", None, inputs)[0]
+    def logits_and_pooled(self, inputs: Sequence[str]) -> tuple[Floats, Floats]:
+        """Raw (n, 9) logits and (n, width) mean token features of model inputs, in one run."""
+        (logits, pooled), _ = self._run(["logits", "pooled"], inputs)
+        return logits, pooled
 
     def _run(
-        self, output: str, width: int | None, inputs: Sequence[str]
-    ) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        self, outputs: list[str], inputs: Sequence[str]
+    ) -> tuple[list[Floats], npt.NDArray[np.bool_]]:
         encoded = self._tokenizer.encode_batch_fast(list(inputs))
         truncated = np.array([bool(item.overflowing) for item in encoded], dtype=np.bool_)
         lengths = [len(item.ids) for item in encoded]
-        result: Floats | None = (
-            None if width is None else np.empty((len(inputs), width), np.float32)
-        )
-        for batch in token_budget_batches(lengths, TOKEN_BUDGET):
+        # How wide `pooled` is shows in the first answer; without inputs there is none.
+        results = [np.empty((0, len(LABELS) * (name == "logits")), np.float32) for name in outputs]
+        for number, batch in enumerate(token_budget_batches(lengths, TOKEN_BUDGET)):
             longest = max(lengths[i] for i in batch)
             ids = np.zeros((len(batch), longest), dtype=np.int64)
             mask = np.zeros_like(ids)
@@ -101,8 +104,9 @@ class Classifier:
                 ids[row, : lengths[index]] = encoded[index].ids
                 mask[row, : lengths[index]] = 1
             feed: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
-            answer = self._session.run([output], feed)[0]
-            if result is None:
-                result = np.empty((len(inputs), answer.shape[1]), np.float32)
-            result[batch] = answer
-        return (np.empty((0, width or 0), np.float32) if result is None else result), truncated
+            answers = self._session.run(outputs, feed)
+            if number == 0:
+                results = [np.empty((len(inputs), a.shape[1]), np.float32) for a in answers]
+            for result, answer in zip(results, answers, strict=True):
+                result[batch] = answer
+        return results, truncated

@@ -2,18 +2,20 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
 from barometer.labels import TASKS, task_slice
-from barometer.text import model_input
 from inference.calibration import Floats, expected_calibration_error, softmax
 from inference.classifier import Classifier
-from training.data import Rows, TaskData
+from inference.model_folder import ModelFolder
+from training.data import Rows
 from training.study.intervals import Labels, confusion, intervals
 
 
@@ -40,11 +42,15 @@ class Answers:
         return best
 
 
+def answers_of(folder: ModelFolder, task: str, rows: Rows, logits: Floats) -> Answers:
+    """What (n, 9) `logits` of the folder's model say about the n `rows` of `task`."""
+    own = logits[:, task_slice(task)]
+    return Answers(task, own, folder.temperatures[task], np.array(rows.labels))
+
+
 def answers_to(classifier: Classifier, task: str, rows: Rows) -> Answers:
     """Run the classifier on `rows` of `task`."""
-    logits, _ = classifier.logits(rows.texts)
-    temperature = classifier.folder.temperatures[task]
-    return Answers(task, logits[:, task_slice(task)], temperature, np.array(rows.labels))
+    return answers_of(classifier.folder, task, rows, classifier.logits(rows.texts)[0])
 
 
 def figures(answers: Answers) -> dict[str, Any]:
@@ -81,20 +87,6 @@ def evaluate_rows(classifier: Classifier, task: str, rows: Rows) -> dict[str, An
     return figures(answers_to(classifier, task, rows))
 
 
-def evaluate_splits(
-    classifier: Classifier, data: dict[str, TaskData], splits: tuple[str, ...]
-) -> dict[str, Any]:
-    """`evaluate_rows` of every split and task that the model has: {split: {task: figures}}."""
-    return {
-        split: {
-            task: evaluate_rows(classifier, task, getattr(rows, split))
-            for task, rows in data.items()
-            if task in classifier.folder.tasks
-        }
-        for split in splits
-    }
-
-
 def write_metrics(folder: Path, figures: dict[str, Any], origin: dict[str, Any]) -> dict[str, Any]:
     """Write `metrics.json`, the figures with the recipe and data they come from; return it."""
     content = {**figures, **origin}
@@ -102,15 +94,20 @@ def write_metrics(folder: Path, figures: dict[str, Any], origin: dict[str, Any])
     return content
 
 
-def write_reference(classifier: Classifier, data: dict[str, TaskData]) -> None:
-    """Write `reference.csv`: the model's answers on the validation rows, without their texts.
+def write_reference(
+    classifier: Classifier, texts: Sequence[str], logits: npt.NDArray[np.float32]
+) -> None:
+    """Write `reference.csv`: the model's answers on (validation) rows, without their texts.
 
     Drift compares the live window with these until a live window has been accepted. Columns of a
     task that the model lacks are empty.
+
+    Args:
+        classifier: the model; its folder is written to.
+        texts: model inputs.
+        logits: (n, 9) what the model says of them.
     """
-    texts = [text for rows in data.values() for text in rows.validation.texts]
-    scores = classifier.score(texts)
-    felt, tone = scores.emotions, scores.sentiments
+    felt, tone = (classifier.probabilities(task, logits) for task in TASKS)
     with (classifier.folder.path / "reference.csv").open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["emotion", "confidence", "sentiment", "sentiment_score", "length"])
@@ -120,7 +117,7 @@ def write_reference(classifier: Classifier, data: dict[str, TaskData]) -> None:
                 "" if felt is None else f"{felt[i].max():.3f}",
                 "" if tone is None else TASKS["sentiment"][tone[i].argmax()],
                 "" if tone is None else f"{tone[i, 2] - tone[i, 0]:.3f}",
-                len(model_input(text)),
+                len(text),
             ])  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from training.data import TaskData
 from training.finetune import logits_of
 from training.gate.latency import interleaved_ms
 from training.graph import check_quantised, fuse, quantise
-from training.parity import Variant, variant
+from training.parity import Logits, Variant, variant
 
 OPSET = 17
 
@@ -42,7 +42,17 @@ class Finished:
     to excuse what the model cannot know."""
 
 
-def export(finished: Finished, data: dict[str, TaskData], target: Path, name: str) -> list[Variant]:
+@dataclass(frozen=True)
+class Exported:
+    """What the export has measured on the validation rows."""
+
+    variants: list[Variant]
+    """PyTorch, ONNX FP32 and ONNX INT8 side by side."""
+    logits: Logits
+    """What the INT8 graph says, so that nobody needs to ask it again."""
+
+
+def export(finished: Finished, data: dict[str, TaskData], target: Path, name: str) -> Exported:
     """Write `target` as a model folder (all but `metrics.json`'s figures and the card).
 
     Temperatures are fitted on the validation rows with the INT8 graph's own logits.
@@ -52,9 +62,6 @@ def export(finished: Finished, data: dict[str, TaskData], target: Path, name: st
         data: the rows of the tasks that the model has.
         target: the folder to write.
         name: the model's.
-
-    Returns:
-        PyTorch, ONNX FP32 and ONNX INT8 side by side, on the validation rows.
 
     Raises:
         ModelError: the graph optimiser missed a fusion, or quantisation left float products.
@@ -99,7 +106,7 @@ def export(finished: Finished, data: dict[str, TaskData], target: Path, name: st
         )
         temperatures[task] = round(fit_temperature(own[fits], truth[fits]), 4)
     _write_config(target, model.config, name, max_tokens, temperatures)
-    return variants
+    return Exported(variants, answers[1])
 
 
 def _to_onnx(model: Any, path: Path) -> None:

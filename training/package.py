@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from barometer.errors import ModelError
@@ -15,7 +16,13 @@ from inference.model_folder import open_model_folder
 from training.adaptation.replay import write_replay
 from training.data import TaskData
 from training.encoder import load_checkpoint
-from training.evaluate import evaluate_splits, write_metrics, write_reference
+from training.evaluate import (
+    answers_of,
+    evaluate_rows,
+    figures,
+    write_metrics,
+    write_reference,
+)
 from training.export import Finished, export
 from training.model_card import write_card
 from training.parity import Variant, check_parity
@@ -95,18 +102,30 @@ def assemble(
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as scratch:
         folder = Path(scratch) / "folder"
-        variants = export(finished, data, folder, target.name)
-        show(variants)
-        check_parity(variants)
-        notes["export"] = [asdict(variant) for variant in variants]
+        exported = export(finished, data, folder, target.name)
+        show(exported.variants)
+        check_parity(exported.variants)
+        notes["export"] = [asdict(variant) for variant in exported.variants]
         classifier = Classifier(open_model_folder(folder), torch.get_num_threads())
-        figures = evaluate_splits(
-            classifier, data, ("validation", "test") if final else ("validation",)
+        logits = exported.logits
+        measured = {
+            "validation": {
+                task: figures(answers_of(classifier.folder, task, rows.validation, logits[task]))
+                for task, rows in data.items()
+            }
+        }
+        if final:
+            measured["test"] = {
+                task: evaluate_rows(classifier, task, rows.test) for task, rows in data.items()
+            }
+        written = write_metrics(folder, measured, notes)
+        write_reference(
+            classifier,
+            [text for rows in data.values() for text in rows.validation.texts],
+            np.concatenate([logits[task] for task in data]),
         )
-        written = write_metrics(folder, figures, notes)
-        write_reference(classifier, data)
         write_replay(classifier, data)
-        write_card(folder, target.name, notes, figures)
+        write_card(folder, target.name, notes, measured)
         if target.exists():
             target.rename(Path(scratch) / "replaced")
         folder.rename(target)

@@ -34,7 +34,7 @@ def test_probabilities_sum_to_one_and_long_texts_say_that_they_were_cut(
 
 
 def test_pooled_features_are_one_row_a_text(classifier: Classifier) -> None:
-    pooled = classifier.pooled(["one", "two words"])
+    _, pooled = classifier.logits_and_pooled(["one", "two words"])
     assert pooled.shape[0] == 2
     assert pooled.shape[1] >= 128
     assert not np.allclose(pooled[0], pooled[1])

@@ -158,7 +158,7 @@ def test_grafted_file_is_what_numpy_says_and_adapting_again_adds_no_node(
     shutil.copytree(STARTER, folder)
     rng = np.random.default_rng(2)
     texts = ["the vote made me so happy", "queues again, and nobody tells us why", "ok"]
-    old, pooled = classifier.logits(texts)[0], classifier.pooled(texts)
+    old, pooled = classifier.logits_and_pooled(texts)
     weight, bias = np.zeros((pooled.shape[1], 9)), np.zeros(9)
     counts = []
     for task in TASKS:
@@ -170,7 +170,7 @@ def test_grafted_file_is_what_numpy_says_and_adapting_again_adds_no_node(
         counts.append(len(onnx.load(folder / "model.onnx").graph.node))
         now = Classifier(open_model_folder(folder), threads=1)
         np.testing.assert_allclose(now.logits(texts)[0], old + pooled @ weight + bias, atol=1e-4)
-        np.testing.assert_array_equal(now.pooled(texts), pooled)
+        np.testing.assert_array_equal(now.logits_and_pooled(texts)[1], pooled)
     assert counts[0] == counts[1]
     onnx.checker.check_model(onnx.load(folder / "model.onnx"))
     with pytest.raises(ModelError, match="does not fit"):

@@ -110,7 +110,7 @@ def test_graph_is_fused_quantised_and_says_what_the_checkpoint_says(
     actual, _ = classifier.logits(data.validation.texts)
     agree = (expected[:, :6].argmax(1) == actual[:, :6].argmax(1)).mean()
     assert agree > 0.97
-    assert classifier.pooled(["i feel today"]).shape == (1, 32)
+    assert classifier.logits_and_pooled(["i feel today"])[1].shape == (1, 32)
     config = json.loads((folder / "config.json").read_text())
     assert list(config["id2label"].values())[:6] == list(EMOTIONS)
     assert all(value > 0 for value in config["barometer"]["temperatures"].values())

@@ -15,7 +15,7 @@ import numpy as np
 from barometer.errors import DataError, InputError
 from barometer.labels import TASKS, task_slice
 from barometer.settings import REPOSITORY, Settings
-from inference.classifier import Classifier
+from inference.classifier import Classifier, Floats
 from inference.model_folder import ModelFolder, open_model_folder
 from inference.registry import fetch
 from training.adaptation.figures import measure
@@ -23,9 +23,9 @@ from training.adaptation.folder import write_adapted, write_record
 from training.adaptation.halves import Halves, digest, read_by_time, split_by_time
 from training.adaptation.head import ChosenHead, Examples, choose_head
 from training.adaptation.replay import Replay, make_replay, read_replay
-from training.data import Rows, TaskData, load_task
-from training.evaluate import evaluate_rows, write_reference
-from training.labelled_rows import rows_of
+from training.data import TaskData, load_task
+from training.evaluate import answers_of, evaluate_rows, figures, write_reference
+from training.labelled_rows import LabelledRow, rows_of
 from training.register import ensure_champion
 from training.target import check_target
 
@@ -92,19 +92,31 @@ def adapt(
         write_adapted(model, folder, heads, replay, target.name)
         adapted = Classifier(open_model_folder(folder), settings.session_threads)
         say("measuring before and after")
-        measured = {task: rows_of(task, halves.measure) for task in tasks}
-        before = {task: _figures(classifier, task, rows) for task, rows in measured.items()}
-        after = {task: _figures(adapted, task, rows) for task, rows in measured.items()}
+        models = {"before": classifier, "after": adapted}
+        measured = [row.text for row in halves.measure]
+        new_logits = {when: each.logits(measured)[0] for when, each in models.items()}
+        gains = {
+            task: {
+                when: _figures(each.folder, task, halves.measure, new_logits[when])
+                for when, each in models.items()
+            }
+            for task in tasks
+        }
+        old_logits = {t: adapted.logits(rows.validation.texts)[0] for t, rows in old_rows.items()}
         cost = {
             task: {
                 "before": evaluate_rows(classifier, task, rows.validation),
-                "after": evaluate_rows(adapted, task, rows.validation),
+                "after": figures(
+                    answers_of(adapted.folder, task, rows.validation, old_logits[task])
+                ),
             }
             for task, rows in old_rows.items()
         }
-        write_reference(
-            adapted, old_rows if len(old_rows) == len(model.tasks) else _as_data(halves)
-        )
+        if len(old_rows) == len(model.tasks):
+            texts = [text for rows in old_rows.values() for text in rows.validation.texts]
+            write_reference(adapted, texts, np.concatenate(list(old_logits.values())))
+        else:  # the measured rows in the place of validation rows, which are not on this machine
+            write_reference(adapted, measured, new_logits["after"])
         record = {
             "name": model.name,
             "digest": model.digest(),
@@ -119,8 +131,7 @@ def adapt(
                     "penalty": head.penalty,
                     "temperature": round(head.temperature, 4),
                     "held_out_losses": {str(k): round(v, 4) for k, v in head.losses.items()},
-                    "before": before[task],
-                    "after": after[task],
+                    **gains[task],
                 }
                 for task, head in heads.items()
             },
@@ -180,21 +191,16 @@ def _learn(
     classifier: Classifier, task: str, halves: Halves, replay: Replay | None, weight: float
 ) -> ChosenHead:
     rows = rows_of(task, halves.learn)
-    logits, _ = classifier.logits(rows.texts)
-    new = Examples(
-        classifier.pooled(rows.texts), logits[:, task_slice(task)], np.array(rows.labels)
-    )
+    logits, pooled = classifier.logits_and_pooled(rows.texts)
+    new = Examples(pooled, logits[:, task_slice(task)], np.array(rows.labels))
     old = replay.of(task) if replay is not None else None
     return choose_head(new, old, weight, classifier.folder.temperatures[task])
 
 
-def _figures(classifier: Classifier, task: str, rows: Rows) -> dict[str, Any]:
-    logits, _ = classifier.logits(rows.texts)
-    return asdict(measure(task, logits, rows.labels, classifier.folder.temperatures[task]))
-
-
-def _as_data(halves: Halves) -> dict[str, TaskData]:
-    """The measured rows in the place of validation rows, which are not on this machine."""
-    none = Rows([], [])
-    measured = Rows([row.text for row in halves.measure], [])
-    return {"measured": TaskData("measured", none, measured, none, none, 0)}
+def _figures(
+    folder: ModelFolder, task: str, rows: list[LabelledRow], logits: Floats
+) -> dict[str, Any]:
+    """Figures of those `rows` that are labelled for `task`; (n, 9) `logits` of all of them."""
+    own = [place for place, row in enumerate(rows) if task in row.labels]
+    labels = rows_of(task, rows).labels
+    return asdict(measure(task, logits[own], labels, folder.temperatures[task]))

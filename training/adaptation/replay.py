@@ -65,9 +65,10 @@ def make_replay(classifier: Classifier, data: Mapping[str, TaskData], most: int 
     texts = [text for rows in chosen.values() for text in rows.texts]
     labels = [label for rows in chosen.values() for label in rows.labels]
     places = [list(TASKS).index(task) for task, rows in chosen.items() for _ in rows.texts]
+    logits, pooled = classifier.logits_and_pooled(texts)
     return Replay(
-        classifier.pooled(texts).astype(np.float16),
-        classifier.logits(texts)[0],
+        pooled.astype(np.float16),
+        logits,
         np.array(places, dtype=np.uint8),
         np.array(labels, dtype=np.uint8),
     )

@@ -10,6 +10,7 @@ import typer
 from barometer import __version__
 from barometer.console import print_json, print_line, print_table
 from barometer.errors import SettingsError, SourceError
+from barometer.options import Json
 from barometer.settings import settings
 from training.commands import app as model_commands
 
@@ -22,7 +23,6 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(model_commands)
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
 @app.command()

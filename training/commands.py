@@ -7,6 +7,7 @@ import typer
 
 from barometer.console import print_json, print_line, print_table, progress
 from barometer.errors import InputError
+from barometer.options import Json, Register
 from barometer.settings import settings
 from training.adaptation.command import adapt
 from training.gate.command import release
@@ -18,8 +19,6 @@ for command in (adapt, tune, release):
 Final = Annotated[
     bool, typer.Option("--final", help="Also measure the test rows: once, when all is chosen.")
 ]
-Register = Annotated[bool, typer.Option(help="Register the folder as challenger.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
 @app.command()

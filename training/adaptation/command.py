@@ -6,9 +6,8 @@ from typing import Annotated
 import typer
 
 from barometer.console import print_json, progress
+from barometer.options import Json, Register
 from barometer.settings import settings
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
 def adapt(
@@ -27,9 +26,7 @@ def adapt(
     replay: Annotated[
         float, typer.Option(help="Weight of the replayed old rows; the new ones weigh 1.", min=0)
     ] = 0.3,
-    no_register: Annotated[
-        bool, typer.Option("--no-register", help="Only write the folder.")
-    ] = False,
+    register: Register = True,
     json_: Json = False,
 ) -> None:
     """Adapt the champion to labelled rows of a new domain, in seconds and without torch.
@@ -39,7 +36,8 @@ def adapt(
     from training.adaptation.adapt import Plan
     from training.adaptation.adapt import adapt as run_adaptation
     from training.adaptation.report import show
-    from training.register import register as add
+    from training.register import register as register_folder
+    from training.tables import tell_registered
 
     config = settings()
     with progress("adapting") as (bar, task):
@@ -47,8 +45,9 @@ def adapt(
             config, model, Plan(rows, learn, labels, replay), target,
             lambda line: bar.update(task, note=line),
         )  # fmt: skip
-        version = None if no_register else add(config, target)
+        version = register_folder(config, target) if register else None
     if json_:
         print_json(record | {"version": version})
-        return
-    show(record, target, version)
+    else:
+        show(record, target)
+    tell_registered(target, version)

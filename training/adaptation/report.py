@@ -6,13 +6,12 @@ from typing import Any
 from barometer.console import print_line, print_table
 
 
-def show(record: dict[str, Any], target: Path, version: str | None) -> None:
+def show(record: dict[str, Any], target: Path) -> None:
     """Print the record of `adapt`: gains on the new rows, costs on the old ones, what was left out.
 
     Args:
-        record: as `training.adapt.adapt` returns it.
+        record: as `training.adaptation.adapt.adapt` returns it.
         target: the folder written.
-        version: the registered version, or None.
     """
     gains = [
         (task, one["rows_learnt"], one[when]["rows"], when, _interval(one[when]["accuracy"]),
@@ -43,8 +42,6 @@ def show(record: dict[str, Any], target: Path, version: str | None) -> None:
         f"{record['rows_repeated']} learning rows that a measured row repeats"
     )
     print_line(f"wrote {target} in {record['seconds']} s")
-    if version is not None:
-        print_line(f"registered as version {version}, alias challenger")
 
 
 def _interval(figure: dict[str, float]) -> str:

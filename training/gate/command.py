@@ -7,9 +7,8 @@ import typer
 
 from barometer.console import print_json, print_line, progress
 from barometer.errors import InputError
+from barometer.options import Json
 from barometer.settings import settings
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
 def release(

@@ -5,11 +5,10 @@ from typing import Annotated
 
 import typer
 
-from barometer.console import print_json, print_line, progress
+from barometer.console import print_json, progress
 from barometer.errors import InputError
+from barometer.options import Json, Register
 from barometer.settings import settings
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
 def tune(
@@ -32,9 +31,7 @@ def tune(
         ),
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the search and of each trial.")] = 7,
-    no_register: Annotated[
-        bool, typer.Option("--no-register", help="Write the folder, register nothing.")
-    ] = False,
+    register: Register = True,
     json_: Json = False,
 ) -> None:
     """Search learning rate, batch size and more with Ray Tune; register the best model.
@@ -44,7 +41,7 @@ def tune(
     from training.search.plan import Request
     from training.search.table import show_trials
     from training.search.tune import tune as run_tuning
-    from training.tables import show_metrics, show_parity
+    from training.tables import show_metrics, show_parity, tell_registered
 
     if scheduler not in ("asha", "pbt"):
         raise InputError("scheduler: must be asha or pbt.", "scheduler")
@@ -57,12 +54,11 @@ def tune(
 
         result = run_tuning(
             settings(), None if resume else request, target, on_epoch, bar.console.print,
-            show_parity, registers=not no_register,
+            show_parity, registers=register,
         )  # fmt: skip
     if json_:
         print_json(result)
-        return
-    show_trials(result["trials"])
-    show_metrics(result["metrics"], as_json=False)
-    if result["version"] is not None:
-        print_line(f"registered {target} as version {result['version']}, alias challenger")
+    else:
+        show_trials(result["trials"])
+        show_metrics(result["metrics"], as_json=False)
+    tell_registered(target, result["version"])

@@ -6,6 +6,7 @@ config.json     labels, the tasks that it answers, temperatures, longest input
 metrics.json    what was measured, by which data
 reference.csv   the model's own answers on the validation rows, which drift compares with
 replay.npz      features and labels of old training rows, no texts; adapting repeats them (optional)
+learnt.txt      hashes of the texts that it was adapted to, which the gate leaves out (optional)
 README.md       the model card
 """
 

@@ -29,6 +29,7 @@ from training.adaptation.halves import read_by_time, split_by_time
 from training.adaptation.head import Examples, choose_head, fit_head
 from training.adaptation.replay import make_replay, read_replay, write_replay
 from training.data import load_task
+from training.gate.rows import held_out
 
 HEAVY = ("torch", "transformers", "datasets", "ray", "optimum")
 BLOCKED = """
@@ -149,6 +150,34 @@ def test_task_that_nobody_labelled_answers_as_before(
     temperatures = now.folder.temperatures
     assert temperatures["emotion"] == classifier.folder.temperatures["emotion"]
     assert temperatures["sentiment"] == record["tasks"]["sentiment"]["temperature"]
+
+
+def test_rows_that_taught_a_model_never_judge_it(
+    adapted: Adapted, old_rows: Path, tmp_path: Path
+) -> None:
+    folder, _, settings = adapted
+    public = json.loads((old_rows / "sentiment" / "validation.jsonl").read_text().split("\n")[0])
+    labels = [jargon(number) for number in range(120)]
+    live = write_lines(
+        tmp_path / "live.jsonl", [*labels, {"text": public["text"], "sentiment": "negative"}]
+    )
+    starter, new = open_model_folder(STARTER), open_model_folder(folder)
+    where = {task: getattr(settings, f"{task}_data") for task in TASKS}
+    for champion, challenger in ((starter, new), (new, starter)):
+        [judging] = [r for r in held_out(where, champion, challenger, live) if r.name == "live"]
+        assert sorted(judging.rows.texts) == sorted(row["text"] for row in labels[60:])
+        assert judging.note == "1 left out as public, 60 left out as learnt from"
+    # A second adaptation, to some of the public validation rows, costs these their vote.
+    lines = (old_rows / "sentiment" / "validation.jsonl").read_text().splitlines()
+    some = [json.loads(line) for line in lines[:24]]
+    named = [{"text": row["text"], "sentiment": SENTIMENTS[row["label"]]} for row in some]
+    other = [{"text": row["text"], "sentiment": row["sentiment"]} for row in labels[:24]]
+    file = write_lines(tmp_path / "mean.jsonl", [*named, *other])
+    adapt(settings, folder, Plan(file), tmp_path / "again", lambda _: None)
+    fixed = held_out(where, starter, open_model_folder(tmp_path / "again"), None)
+    sentiment = next(rows for rows in fixed if rows.task == "sentiment")
+    assert len(sentiment.rows) == 12
+    assert sentiment.note.endswith("24 left out as learnt from")
 
 
 def test_grafted_file_is_what_numpy_says_and_adapting_again_adds_no_node(

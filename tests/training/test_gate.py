@@ -1,6 +1,7 @@
 """The gate's decision: what it refuses, what it lets pass, and by which rows."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -175,14 +176,42 @@ def test_release_rows_judge_only_models_that_set_them_apart(tmp_path: Path) -> N
     digests = {task: load_task(task, path).release_digest() for task, path in where.items()}
     new = open_model_folder(copy_starter(tmp_path / "new", digests))
     half = open_model_folder(copy_starter(tmp_path / "half", {"emotion": digests["emotion"]}))
-    assert [rows.name for rows in held_out(where, [new, new], None)] == ["release", "release"]
-    mixed = held_out(where, [new, half], None)
+    assert [rows.name for rows in held_out(where, new, new, None)] == ["release", "release"]
+    mixed = held_out(where, new, half, None)
     assert [(rows.task, rows.name) for rows in mixed] == [
         ("emotion", "release"), ("sentiment", "validation"),
     ]  # fmt: skip
     assert "may have learnt" in mixed[1].note
-    old = held_out(where, [open_model_folder(STARTER), new], None)
-    assert [rows.name for rows in old] == ["validation", "validation"]
+    old = held_out(where, open_model_folder(STARTER), new, None)
+    assert [(rows.name, rows.candidates) for rows in old] == [("validation", 1)] * 2
+    metrics = json.loads((new.path / "metrics.json").read_text())
+    (new.path / "metrics.json").write_text(json.dumps({**metrics, "search": {"trials": 8}}))
+    searched = held_out(where, open_model_folder(STARTER), new, None)
+    assert [(rows.name, rows.candidates) for rows in searched] == [("validation", 8)] * 2
+    assert "among 8" in searched[0].note
+
+
+def test_more_row_sets_do_not_loosen_the_guard_of_a_class_nor_chance_excuse_a_great_loss() -> None:
+    base = answers(accuracy=1, changed=0)
+    other = Answers("sentiment", "live", *[np.repeat(np.arange(3), 100)] * 3)
+    surprise = np.flatnonzero(base.truth == EMOTIONS.index("surprise"))
+    for lost, passes in ((5, True), (6, False)):  # of 36; six are what chance explains
+        challenger = base.truth.copy()
+        challenger[surprise[:lost]] = JOY
+        for sets in ([changed(base, challenger)], [changed(base, challenger), other]):
+            found = compare_answers(sets, Bounds())
+            [line] = [line for line in found if line.subject == "surprise, release"]
+            assert line.passed == passes, line
+
+
+def test_rows_that_chose_among_many_ask_for_more_than_rows_that_did_not() -> None:
+    base = answers(accuracy=0.9, changed=0)
+    challenger = base.champion.copy()
+    mended = np.flatnonzero(base.champion != base.truth)[:5]
+    challenger[mended] = base.truth[mended]
+    one = changed(base, challenger)
+    found = {n: compare_answers([replace(one, candidates=n)], Bounds())[-1] for n in (1, 8)}
+    assert (found[1].check, found[1].passed, found[8].passed) == ("better", True, False)
 
 
 def test_live_labels_by_name_without_the_public_texts(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from training.adaptation.replay import Replay, make_replay, read_replay
 from training.data import TaskData, load_task
 from training.evaluate import answers_of, evaluate_rows, figures, write_reference
 from training.labelled_rows import LabelledRow, rows_of
+from training.learnt import add_learnt
 from training.register import ensure_champion
 from training.target import check_target
 
@@ -140,6 +141,7 @@ def adapt(
         }
         validation = {task: one["after"] for task, one in cost.items()}
         write_record(folder, validation, record)
+        add_learnt(folder, {row.mark for row in learn})
         if target.exists():
             target.rename(Path(scratch) / "replaced")
         folder.rename(target)

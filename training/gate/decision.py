@@ -82,6 +82,8 @@ class Answers:
     champion: Ints
     challenger: Ints
     note: str = ""
+    candidates: int = 1
+    """Models among which these very rows have chosen the challenger."""
 
     @property
     def subject(self) -> str:
@@ -92,7 +94,6 @@ class Answers:
 def compare_answers(answers: Sequence[Answers], bounds: Bounds) -> list[Line]:
     """Lines on accuracy, macro-F1 and each class, and whether any figure is better."""
     judged = [a for a in answers if a.rows != "live" or len(a.truth) >= bounds.fewest_rows]
-    alpha = (1 - bounds.level) / max(1, sum(len(TASKS[a.task]) for a in judged))
     lines: list[Line] = []
     gains: list[tuple[str, float]] = []
     for one in answers:
@@ -113,18 +114,20 @@ def compare_answers(answers: Sequence[Answers], bounds: Bounds) -> list[Line]:
                 check, one.subject, d.champion, d.challenger, d.low, -margin * wider,
                 d.low >= -margin * wider, note, (d.low, d.high),
             ))  # fmt: skip
-        lines += _class_lines(one, alpha, bounds)
+        lines += _class_lines(one, bounds)
         before, after = one.champion == one.truth, one.challenger == one.truth
         p = mcnemar(int((after & ~before).sum()), int((before & ~after).sum()))
         gains += [
-            (f"accuracy of {one.subject}", p),
-            (f"macro_f1 of {one.subject}", found["macro_f1"].p_better),
+            (f"{check} of {one.subject}", min(1.0, p * one.candidates))
+            for check, p in (("accuracy", p), ("macro_f1", found["macro_f1"].p_better))
         ]
     return [*lines, _better_line(gains, bounds)]
 
 
-def _class_lines(answers: Answers, alpha: float, bounds: Bounds) -> list[Line]:
+def _class_lines(answers: Answers, bounds: Bounds) -> list[Line]:
     names = TASKS[answers.task]
+    # Within a row set: rows of another one must not make this one's guard looser.
+    alpha = (1 - bounds.level) / len(names)
     changes = class_changes(
         answers.truth, answers.champion, answers.challenger, len(names), alpha=alpha
     )
@@ -137,6 +140,8 @@ def _class_lines(answers: Answers, alpha: float, bounds: Bounds) -> list[Line]:
         if not c.rows:
             continue
         change, bound = c.challenger - c.champion, min(c.allowed, -bounds.per_class)
+        if c.rows >= bounds.class_rows:
+            bound = max(bound, -bounds.class_most)
         kept = change >= bound - 1e-12
         paid = new >= old - bounds.class_f1
         how = "; paid back in precision" * (paid and not kept)

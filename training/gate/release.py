@@ -124,7 +124,7 @@ def _judge(
         return lacking
     where = {"emotion": settings.emotion_data, "sentiment": settings.sentiment_data}
     progress(0, 0, "rows")
-    found = held_out(where, [model.folder for model in models], labels)
+    found = held_out(where, models[0].folder, models[1].folder, labels)
     sets = [rows for rows in found if rows.task in tasks]
     steps = len(sets) + 2 + ROUNDS
     answers = []
@@ -154,7 +154,8 @@ def _answers(rows: RowSet, models: tuple[Classifier, Classifier]) -> Answers:
         return found
 
     truth = np.array(rows.rows.labels)
-    return Answers(rows.task, rows.name, truth, guess(models[0]), guess(models[1]), rows.note)
+    guesses = guess(models[0]), guess(models[1])
+    return Answers(rows.task, rows.name, truth, *guesses, rows.note, rows.candidates)
 
 
 def _log(

@@ -4,7 +4,7 @@
 
 Needs BAROMETER_BASE_MODEL and BAROMETER_EMOTION_DATA as `barometer train` does. Only the emotion
 rows are trained on, which takes a third of the time of both tasks; an idea that helps there is
-then tried on both. Every run keeps its best epoch and appends one line to the file.
+then tried on both. Every run tells its best epoch in one line of the file; no checkpoint is kept.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from transformers import AutoModel, AutoTokenizer
 from barometer.console import print_table, progress
 from barometer.settings import settings
 from training.data import load_task
-from training.finetune import Epoch, finetune
+from training.finetune import Epoch, Finetuning
 from training.recipe import Recipe
 
 LARGE = {"batch_size": 64, "learning_rate": 3e-4}
@@ -62,17 +62,20 @@ def measure(idea: str, rows: int | None, epochs: int) -> dict[str, object]:
     config = settings()
     data = {"emotion": load_task("emotion", config.emotion_data, rows)}
     recipe = Recipe.model_validate({"epochs": epochs} | IDEAS[idea])
-    folder = config.state / "ideas" / idea.replace(" ", "-")
     base = config.base_model
     if idea == "3 layers":
-        base = str(every_second_layer(base, folder.with_name("every-second-layer")))
+        base = str(every_second_layer(base, config.state / "ideas" / "every-second-layer"))
     started = time.monotonic()
+    run = Finetuning(base, data, recipe)
     ran: list[Epoch] = []
     with progress(idea) as (bar, task):
-        best = finetune(
-            base, data, recipe, folder,
-            lambda done, steps, _: bar.update(task, completed=done, total=steps), ran.append,
-        )  # fmt: skip
+        while len(ran) < recipe.epochs:
+            ran.append(
+                run.run_epoch(lambda done, steps, _: bar.update(task, completed=done, total=steps))
+            )
+            best = max(ran, key=lambda epoch: epoch.score)
+            if recipe.patience and ran[-1].number - best.number >= recipe.patience:
+                break
     return {
         "idea": idea,
         "rows": len(data["emotion"].train),

@@ -47,10 +47,10 @@ def train(
     """
     from training.experiment import Audience, run_experiment
     from training.finetune import Epoch
+    from training.origin import Origin
     from training.recipe import read_recipe
     from training.register import register as register_folder
     from training.tables import show_data, show_metrics, show_parity, tell_registered
-    from training.train import Origin
 
     config = settings()
     given = {"epochs": epochs, "learning_rate": learning_rate, "seed": seed}
@@ -67,7 +67,12 @@ def train(
             figures = "  ".join(f"{name} {value:.4f}" for name, value in epoch.metrics.items())
             bar.console.print(f"epoch {epoch.number}  {figures}")
 
-        audience = Audience(show_data, on_step, on_epoch, show_parity)
+        def on_kept(checkpoint: Path) -> None:
+            bar.console.print(
+                f"the best epoch so far is kept: barometer export {checkpoint} {target}"
+            )
+
+        audience = Audience(show_data, on_step, on_epoch, show_parity, on_kept)
         metrics = run_experiment(config, origin, chosen, target, audience, final=final)
     version = register_folder(config, target) if register else None
     show_metrics(metrics, as_json=json_)
@@ -93,9 +98,9 @@ def export(
     Example: barometer export .barometer/checkpoints/first runs/first
     """
     from training.bring_in import bring_in
+    from training.origin import Origin
     from training.package import package
     from training.tables import show_metrics, show_parity
-    from training.train import Origin
 
     config = settings()
     origin = Origin(config.base_model, config.emotion_data, config.sentiment_data)

@@ -56,10 +56,10 @@ def pretrained_faults(what: str, where: str, remedy: str) -> Iterator[None]:
     parts = "config.json, model.safetensors and tokenizer.json"
     try:
         yield
-    except (OSError, ValueError, TypeError) as error:  # TypeError: a folder without a tokenizer
+    except Exception as error:  # safetensors and tokenizers raise bare ones for a corrupt file
         if Path(where).exists():
             raise ModelError(
-                f"{what} {where} needs {parts}: {str(error).splitlines()[0]}"
+                f"{what} {where} needs {parts}, whole: {_first_line(error)}"
             ) from error
         raise UnavailableError(
             f"{what} {where!r} is neither a folder nor reachable on the hub: {remedy} a local "
@@ -68,11 +68,23 @@ def pretrained_faults(what: str, where: str, remedy: str) -> Iterator[None]:
 
 
 def load_checkpoint(checkpoint: Path) -> tuple[Any, Any]:
-    """The model and the tokenizer that `train` has written."""
-    model = AutoModelForSequenceClassification.from_pretrained(
-        checkpoint, attn_implementation=ATTENTION
-    )
-    return model, AutoTokenizer.from_pretrained(checkpoint)
+    """The model and the tokenizer that `train` has written.
+
+    Raises:
+        ModelError: a file is missing or corrupt.
+    """
+    with pretrained_faults("checkpoint", str(checkpoint), "give"):
+        model = AutoModelForSequenceClassification.from_pretrained(
+            checkpoint, attn_implementation=ATTENTION
+        )
+        return model, AutoTokenizer.from_pretrained(checkpoint)
+
+
+def is_classifier(base_model: str) -> bool:
+    """Whether the base has learnt to classify already, so that nobody knows from which rows."""
+    with pretrained_faults("base model", base_model, "set BAROMETER_BASE_MODEL to"):
+        named = AutoConfig.from_pretrained(base_model).architectures or []
+    return any(name.endswith("ForSequenceClassification") for name in named)
 
 
 def decay_groups(model: Any, decay: float) -> list[dict[str, Any]]:
@@ -98,6 +110,10 @@ def has_bf16(device: torch.device) -> bool:
     cpuinfo = Path("/proc/cpuinfo")
     flags = cpuinfo.read_text() if cpuinfo.exists() else ""
     return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _dropout_rates(base_model: str, dropout: float) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """`barometer train`: one training as one MLflow run, from the rows to the registered challenger."""
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,13 +14,14 @@ from inference.model_folder import open_model_folder
 from training.data import TaskData
 from training.data_report import write_data_report
 from training.finetune import Epoch, Progress
+from training.origin import Origin
 from training.package import package
 from training.parity import Variant
 from training.recipe import Recipe
-from training.runs import log_figures, log_files, log_origin, open_run
+from training.runs import Curve, log_files, log_origin, open_run
 from training.study.study import evaluation_report, write_report
 from training.target import check_target
-from training.train import Origin, train
+from training.train import train
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Audience:
     on_epoch: Callable[[Epoch], None]
     on_export: Callable[[list[Variant]], None]
     """The export's comparison, before it is judged."""
+    on_kept: Callable[[Path], None] = lambda _: None
+    """The best checkpoint of a run that did not end well; `export` takes it."""
 
 
 def run_experiment(
@@ -55,21 +59,46 @@ def run_experiment(
     check_target(target)
     data = origin.load()
     client = mlflow_client(settings)
-    checkpoint = settings.state / "checkpoints" / target.name
     with open_run(settings, f"train {target.name}") as run_id:
         with tempfile.TemporaryDirectory() as scratch:
             audience.on_data(write_data_report(data, Path(scratch)))
             log_files(client, run_id, Path(scratch), "data")
+        curve = Curve(client, run_id)
 
         def on_epoch(epoch: Epoch) -> None:
-            log_figures(client, run_id, {"loss": epoch.loss, **epoch.metrics}, epoch.number)
             audience.on_epoch(epoch)
+            curve.add(epoch.number, {"loss": epoch.loss, **epoch.metrics})
 
-        train(origin, data, recipe, checkpoint, audience.on_step, on_epoch)
+        checkpoint = settings.state / "checkpoints" / target.name
+        _fine_tune(origin, data, recipe, checkpoint, audience, on_epoch)
         metrics = package(checkpoint, data, target, audience.on_export, final=final, run_id=run_id)
+        curve.finish()
         log_origin(client, run_id, metrics)
         log_study(settings, run_id, target, data)
     return metrics
+
+
+def _fine_tune(
+    origin: Origin,
+    data: dict[str, TaskData],
+    recipe: Recipe,
+    checkpoint: Path,
+    audience: Audience,
+    on_epoch: Callable[[Epoch], None],
+) -> None:
+    """Train beside `checkpoint`, which is replaced only once the training has ended."""
+    unfinished = checkpoint.with_name(f"{checkpoint.name}-unfinished")
+    if unfinished.exists():
+        shutil.rmtree(unfinished)
+    try:
+        train(origin, data, recipe, unfinished, audience.on_step, on_epoch)
+    except BaseException:  # an interrupt too: hours of epochs are no less worth for it
+        if unfinished.exists():
+            audience.on_kept(unfinished)
+        raise
+    if checkpoint.exists():
+        shutil.rmtree(checkpoint)
+    unfinished.rename(checkpoint)
 
 
 def log_study(settings: Settings, run_id: str, target: Path, data: dict[str, TaskData]) -> None:

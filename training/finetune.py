@@ -2,9 +2,10 @@
 
 import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -128,10 +129,11 @@ class Finetuning:
             metrics[f"{task}_macro_f1"] = float(f1_score(truth, guess, average="macro"))
         return metrics
 
-    def save_model(self, folder: Path) -> None:
+    def save_model(self, folder: Path, beside: Mapping[str, str] = MappingProxyType({})) -> None:
         """Write the weights and the tokenizer, as transformers reads them, in one move.
 
-        What `folder` held before stays until the new files are whole.
+        What `folder` held before stays until the new files are whole. `beside` are further text
+        files, by name.
 
         Raises:
             StorageError: they cannot be written, as on a full disk.
@@ -142,6 +144,8 @@ class Finetuning:
                 whole = Path(scratch) / "whole"
                 self.model.save_pretrained(whole)
                 self.tokenizer.save_pretrained(whole)
+                for name, content in beside.items():
+                    (whole / name).write_text(content)
                 if folder.exists():
                     folder.rename(Path(scratch) / "replaced")
                 whole.rename(folder)
@@ -226,37 +230,6 @@ class Finetuning:
         return joint_loss(
             logits, batch.labels, self._weights, self._mix, self.recipe.label_smoothing
         )
-
-
-def finetune(
-    base_model: str,
-    data: dict[str, TaskData],
-    recipe: Recipe,
-    checkpoint: Path,
-    progress: Progress,
-    on_epoch: Callable[[Epoch], None],
-    targets: Targets | None = None,
-) -> Epoch:
-    """Train on both tasks' training rows and keep the best epoch in `checkpoint`.
-
-    The best epoch is chosen on the validation rows; the test rows are not touched. Uses bf16
-    autocast where the processor or GPU computes in it.
-
-    Returns:
-        The best epoch.
-    """
-    run = Finetuning(base_model, data, recipe, targets)
-    best: Epoch | None = None
-    while run.epoch < recipe.epochs:
-        epoch = run.run_epoch(progress)
-        on_epoch(epoch)
-        if best is None or epoch.score > best.score:
-            best = epoch
-            run.save_model(checkpoint)
-        elif recipe.patience and epoch.number - best.number >= recipe.patience:
-            break
-    assert best is not None  # noqa: S101 - epochs is at least 1
-    return best
 
 
 @torch.inference_mode()

@@ -1,6 +1,5 @@
 """A checkpoint to a complete, measured model folder, in one move."""
 
-import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from barometer.errors import ModelError
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from training.adaptation.replay import write_replay
@@ -25,11 +23,11 @@ from training.evaluate import (
 )
 from training.export import Finished, export
 from training.model_card import write_card
+from training.notes import read_notes
 from training.parity import Variant, check_parity
 from training.recipe import Recipe
 from training.runs import RUN
 from training.target import check_target
-from training.train import NOTES
 
 
 def package(
@@ -59,9 +57,7 @@ def package(
         InputError: `target` is something else than a model folder.
     """
     check_target(target)
-    if not (checkpoint / NOTES).is_file():
-        raise ModelError(f"{checkpoint} lacks {NOTES}: give a checkpoint that `train` has written.")
-    notes: dict[str, Any] = json.loads((checkpoint / NOTES).read_text())
+    notes = read_notes(checkpoint)
     if run_id:
         notes[RUN] = run_id
     max_tokens = Recipe.model_validate(notes["recipe"]).max_tokens

@@ -2,11 +2,13 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import structlog
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 
@@ -14,6 +16,7 @@ from barometer.errors import UnavailableError
 from barometer.settings import REPOSITORY, Settings
 from barometer.tracking import EXPERIMENT, mlflow_client, store_faults
 
+log = structlog.get_logger()
 RUN = "mlflow_run"
 """Key in `metrics.json` of the run that made the model."""
 
@@ -106,9 +109,27 @@ def _input(name: str, sha256: str, context: str, profile: dict[str, Any]) -> Dat
     return DatasetInput(dataset, tags=[InputTag("mlflow.data.context", context)])
 
 
-def log_figures(client: MlflowClient, run_id: str, figures: dict[str, float], step: int) -> None:
-    """Log figures of one step, such as an epoch's; MLflow draws them over the steps."""
-    client.log_batch(run_id, metrics=[Metric(k, v, 0, step) for k, v in figures.items()])
+class Curve:
+    """Figures over the epochs of one run; a store that is away for a while costs none of them."""
+
+    def __init__(self, client: MlflowClient, run_id: str) -> None:
+        self._client, self._run_id = client, run_id
+        self._waiting: list[Metric] = []
+
+    def add(self, epoch: int, figures: dict[str, float]) -> None:
+        """Log an epoch's figures now, or with a later epoch's: hours of training hang on it."""
+        now = int(time.time() * 1000)
+        self._waiting += [Metric(key, value, now, epoch) for key, value in figures.items()]
+        try:
+            self.finish()
+        except store_faults() as error:
+            reason = str(error).splitlines()[0]
+            log.warning("figures are logged later", run=self._run_id, epoch=epoch, reason=reason)
+
+    def finish(self) -> None:
+        """Log what is still waiting; a store that is away now is an error."""
+        self._client.log_batch(self._run_id, metrics=self._waiting)
+        self._waiting = []
 
 
 def log_files(client: MlflowClient, run_id: str, folder: Path, where: str) -> None:

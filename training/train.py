@@ -3,39 +3,17 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from training.data import TaskData, load_task
-from training.finetune import Epoch, Progress, finetune
+from barometer.errors import InputError
+from training.data import TaskData
+from training.finetune import Epoch, Finetuning, Progress
+from training.notes import NOTES, training_notes
+from training.origin import Origin
 from training.recipe import Recipe
 from training.teachers import soft_targets
-
-NOTES = "training.json"
-"""How a checkpoint came about; it lies beside the weights and goes into `metrics.json`."""
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where the base encoder and the rows come from: hub names or local folders."""
-
-    base_model: str
-    emotion_data: str
-    sentiment_data: str
-    rows: int | None = None
-    """Use only the first `rows` training rows a task; None: all."""
-    teachers: tuple[Path, ...] = ()
-    """Model folders whose answers a recipe with `distillation` learns from."""
-
-    def load(self) -> dict[str, TaskData]:
-        """Both tasks' rows."""
-        return {
-            "emotion": load_task("emotion", self.emotion_data, self.rows),
-            "sentiment": load_task("sentiment", self.sentiment_data, self.rows),
-        }
 
 
 def train(
@@ -45,40 +23,40 @@ def train(
     checkpoint: Path,
     progress: Progress,
     on_epoch: Callable[[Epoch], None],
-) -> None:
-    """Fine-tune into `checkpoint` and write its notes beside the weights."""
+) -> Epoch:
+    """Fine-tune, and keep the best epoch in `checkpoint` with its notes beside the weights.
+
+    The best epoch is chosen on the validation rows; the test rows are not touched. It is written
+    before `on_epoch` hears of it, so what is best so far can be exported whatever ends the run.
+
+    Returns:
+        The best epoch.
+
+    Raises:
+        InputError: there are teachers, and the recipe learns nothing from them; or the other way.
+        StorageError: the checkpoint cannot be written.
+    """
+    if origin.teachers and not recipe.distillation:
+        raise InputError(
+            "teacher: the recipe's distillation is 0, so nothing would be learnt from a teacher; "
+            "set it in --recipe, such as 0.5.",
+            "teacher",
+        )
     started = time.monotonic()
     targets = None
     if origin.teachers:
         targets = soft_targets(origin.teachers, data, torch.get_num_threads())
-    best = finetune(origin.base_model, data, recipe, checkpoint, progress, on_epoch, targets)
-    write_notes(checkpoint, origin, data, recipe, best.number, time.monotonic() - started)
-
-
-def write_notes(
-    checkpoint: Path,
-    origin: Origin,
-    data: dict[str, TaskData],
-    recipe: Recipe,
-    best_epoch: int,
-    seconds: float,
-    **more: Any,
-) -> None:
-    """Write `training.json`: recipe, base, and by fingerprint the rows of a checkpoint."""
-    notes: dict[str, Any] = {
-        "base_model": Path(origin.base_model).name,
-        "data": {
-            "emotion": Path(origin.emotion_data).name,
-            "sentiment": Path(origin.sentiment_data).name,
-        },
-        "recipe": recipe.model_dump(),
-        "teachers": [teacher.name for teacher in origin.teachers],
-        "best_epoch": best_epoch,
-        "train_rows": {task: len(rows.train) for task, rows in data.items()},
-        "train_rows_dropped_as_in_held_out_splits": {t: rows.dropped for t, rows in data.items()},
-        "data_digests": {task: rows.digest() for task, rows in data.items()},
-        "release_digests": {task: rows.release_digest() for task, rows in data.items()},
-        "seconds": round(seconds),
-        **more,
-    }
-    (checkpoint / NOTES).write_text(json.dumps(notes, indent=2) + "\n")
+    run = Finetuning(origin.base_model, data, recipe, targets)
+    best: Epoch | None = None
+    while run.epoch < recipe.epochs:
+        epoch = run.run_epoch(progress)
+        if best is None or epoch.score > best.score:
+            best = epoch
+            spent = time.monotonic() - started
+            notes = training_notes(origin, data, recipe, epoch.number, spent)
+            run.save_model(checkpoint, {NOTES: json.dumps(notes, indent=2) + "\n"})
+        on_epoch(epoch)
+        if recipe.patience and epoch.number - best.number >= recipe.patience:
+            break
+    assert best is not None  # noqa: S101 - epochs is at least 1
+    return best

@@ -38,10 +38,10 @@ from training.experiment import Audience, run_experiment
 from training.finetune import Epoch, Finetuning, logits_of
 from training.graph import check_fused
 from training.losses import NO_LABEL, class_weights, joint_loss
+from training.origin import Origin
 from training.parity import check_parity
 from training.recipe import Recipe
 from training.register import ensure_champion, register
-from training.train import Origin
 
 SILENT = Audience(lambda _: None, lambda *_: None, lambda _: None, lambda _: None)
 

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict
 
 from barometer.errors import NotFoundError
-from training.train import Origin
+from training.origin import Origin
 
 FILE = "search.json"
 

@@ -12,6 +12,7 @@ from ray.tune.search.basic_variant import BasicVariantGenerator
 
 from barometer.errors import InputError, ModelError
 from training.data import TaskData
+from training.origin import Origin
 from training.search.outcome import Outcome, outcome_of
 from training.search.plan import Plan, Request
 from training.search.progress import LISTENER, Listener, SearchProgress
@@ -19,7 +20,6 @@ from training.search.ray_session import share_of
 from training.search.runs import SearchRuns
 from training.search.space import described, first_point, mutations, search_space
 from training.search.trial import Job, run_trial
-from training.train import Origin
 
 REDUCTION = 3
 """ASHA lets the best third of the trials past a rung."""

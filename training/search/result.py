@@ -10,12 +10,12 @@ from typing import Any
 from barometer.errors import ModelError
 from training.data import TaskData
 from training.finetune import STATE
+from training.notes import NOTES, training_notes
 from training.search.outcome import Outcome
 from training.search.plan import Plan
 from training.search.plot import plot_trials
 from training.search.runs import SearchRuns
 from training.search.space import recipe_of
-from training.train import write_notes
 
 
 def first_exportable(
@@ -68,7 +68,8 @@ def keep_checkpoint(
     (checkpoint / STATE).unlink()  # three times the model's size, and nothing goes on from it
     recipe = recipe_of(outcome.config, plan.seed)
     search = {"run_id": plan.run_id, "scheduler": plan.scheduler, "trials": plan.trials}
-    write_notes(checkpoint, plan.origin, data, recipe, outcome.best_epoch, seconds, search=search)
+    notes = training_notes(plan.origin, data, recipe, outcome.best_epoch, seconds, search=search)
+    (checkpoint / NOTES).write_text(json.dumps(notes, indent=2) + "\n")
 
 
 def log_result(

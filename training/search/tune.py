@@ -14,6 +14,7 @@ from barometer.tracking import mlflow_client, tracking_uri
 from training.data import Rows, TaskData
 from training.encoder import load_pretrained
 from training.experiment import log_study
+from training.origin import Origin
 from training.package import package
 from training.parity import Variant
 from training.register import register
@@ -22,7 +23,6 @@ from training.search.plan import Plan, Request, newest_unfinished
 from training.search.ray_session import ray_session
 from training.search.runs import SearchRuns, find_trial_run
 from training.target import check_target
-from training.train import Origin
 
 if TYPE_CHECKING:  # it imports Ray, whose environment must stand first
     from training.search.outcome import Outcome

@@ -18,7 +18,6 @@ from barometer.posts import Post
 from barometer.search import posts_mentioning
 from ingestion.cleaning import clean_found
 from ingestion.source import SearchableSource
-from serving.judge import judge
 from serving.parts import Parts
 from serving.pie import pie_png
 
@@ -56,7 +55,7 @@ class Analyst:
         else:
             answer = cached
         answer["source"] = "inference" if cached is None else "cache"
-        answer["degraded"] = bool(self._parts.model_note) or not redis_up
+        answer["degraded"] = bool(self._parts.models.note) or not redis_up
         answer["plot_base64"] = None
         if return_plot:
             shares = [(line["label"], line["pct"]) for line in answer["agg"]]
@@ -79,12 +78,11 @@ class Analyst:
         fresh = [post for post in found if (post.source, post.id) not in known]
         if fresh:
             await asyncio.to_thread(self._keep, fresh)
-            judged = await asyncio.to_thread(
-                judge, self._parts.model, [post.text for post in fresh]
-            )
+            answers = await self._parts.answers.answer([post.text for post in fresh])
+            judged = zip(fresh, (answer.judgement for answer in answers), strict=True)
             moods += [
                 (p.created_at, Mood(j.emotion, j.confidence, j.sentiment, j.sentiment_confidence))
-                for p, j in zip(fresh, judged, strict=True)
+                for p, j in judged
             ]
         newest = [mood for _, mood in sorted(moods, key=lambda pair: pair[0], reverse=True)[:limit]]
         return {
@@ -96,7 +94,7 @@ class Analyst:
             ),
             "searched": [{"source": "stored", "posts": len(stored), "error": None}, *searched],
             "time": datetime.now(UTC).isoformat(),
-            "model_version": self._parts.model.version,
+            "model_version": self._parts.models.champion.version,
         }
 
     async def _search(self, keyword: str, limit: int) -> tuple[list[Post], list[dict[str, Any]]]:
@@ -134,7 +132,7 @@ class Analyst:
 
     def _key(self, keyword: str, limit: int) -> str:
         digest = hashlib.blake2b(f"{keyword.casefold()}\x00{limit}".encode(), digest_size=16)
-        return f"barometer:analysis:{self._parts.model.version}:{digest.hexdigest()}"
+        return f"barometer:analysis:{self._parts.models.champion.version}:{digest.hexdigest()}"
 
     def _read(self, key: str) -> tuple[dict[str, Any] | None, bool]:
         try:

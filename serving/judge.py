@@ -5,7 +5,7 @@ from typing import Any
 
 from barometer.labels import TASKS
 from barometer.posts import Judgement
-from inference.classifier import Floats
+from inference.classifier import Floats, Scores
 from inference.registry import LoadedModel
 
 Answer = tuple[str | None, float | None, dict[str, float] | None]
@@ -13,10 +13,15 @@ Answer = tuple[str | None, float | None, dict[str, float] | None]
 
 
 def judge(model: LoadedModel, texts: Sequence[str]) -> list[Judgement]:
-    """What `model` says of each text; probabilities to six places, summing to 1."""
-    scores = model.classifier.score(texts)
-    emotions = _answers("emotion", scores.emotions, len(texts))
-    sentiments = _answers("sentiment", scores.sentiments, len(texts))
+    """What `model` says of each text."""
+    return judgements(model.version, model.classifier.score(texts))
+
+
+def judgements(version: str, scores: Scores) -> list[Judgement]:
+    """The scores of model `version` by name; probabilities to six places, summing to 1."""
+    texts = len(scores.truncated)
+    emotions = _answers("emotion", scores.emotions, texts)
+    sentiments = _answers("sentiment", scores.sentiments, texts)
     return [
         Judgement(
             emotion=felt[0],
@@ -25,7 +30,7 @@ def judge(model: LoadedModel, texts: Sequence[str]) -> list[Judgement]:
             sentiment=tone[0],
             sentiment_confidence=tone[1],
             sentiments=tone[2],
-            model_version=model.version,
+            model_version=version,
         )
         for felt, tone in zip(emotions, sentiments, strict=True)
     ]

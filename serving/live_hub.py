@@ -93,7 +93,7 @@ class LiveHub:
             "time": datetime.now(UTC),
             "posts_per_minute": None,
             "backlog": None,
-            "model_version": self._parts.model.version,
+            "model_version": self._parts.models.champion.version,
         }
         with contextlib.suppress(RedisError):  # away: the numbers stay unknown, not invented
             message["posts_per_minute"] = await asyncio.to_thread(

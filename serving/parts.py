@@ -14,6 +14,8 @@ from barometer.stream import PostStream
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from inference.registry import LoadedModel, load_champion
+from serving.answers import Answers
+from serving.models import Models
 
 log = structlog.get_logger()
 STARTER = REPOSITORY / "models" / "starter"
@@ -27,9 +29,8 @@ class Parts:
     engine: Engine
     redis: Redis
     stream: PostStream
-    model: LoadedModel
-    model_note: str
-    """Empty when the model is the registry's champion, else why it is not."""
+    models: Models
+    answers: Answers
 
 
 def open_parts(settings: Settings) -> Parts:
@@ -43,7 +44,12 @@ def open_parts(settings: Settings) -> Parts:
     migrate(url)
     redis = connect(redis_url(settings))
     model, note = champion_or_starter(settings)
-    return Parts(settings, engine_for(url), redis, PostStream(redis), model, note)
+    return assemble(settings, engine_for(url), redis, Models(model, note))
+
+
+def assemble(settings: Settings, engine: Engine, redis: Redis, models: Models) -> Parts:
+    """The parts that follow from the four that are given."""
+    return Parts(settings, engine, redis, PostStream(redis), models, Answers(models))
 
 
 def champion_or_starter(settings: Settings) -> tuple[LoadedModel, str]:

@@ -1,18 +1,15 @@
 """Routes that classify: `/predict`, `/predict/batch`, `/analyze`."""
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from starlette.concurrency import run_in_threadpool
 
-from barometer.errors import NotFoundError
-from barometer.posts import Judgement
-from inference.registry import LoadedModel
 from serving.analysis import Analyst
+from serving.answers import Answer
 from serving.bodies import Analyze, Predict, PredictBatch
-from serving.judge import judge
 from serving.parts import Parts
 
 router = APIRouter(tags=["mood"])
@@ -27,16 +24,14 @@ def parts_of(request: Request) -> Parts:
 WithParts = Annotated[Parts, Depends(parts_of)]
 
 
-def _model(parts: Parts, wanted: str | None) -> LoadedModel:
-    if wanted in (None, "champion", parts.model.version):
-        return parts.model
-    raise NotFoundError(
-        f"model: {wanted!r} is not loaded; leave it out, or use 'champion' or "
-        f"{parts.model.version!r}."
-    )
+def _used(parts: Parts, answers: Sequence[Answer]) -> str:
+    """Every version that answered, named once."""
+    versions = dict.fromkeys(answer.judgement.model_version for answer in answers)
+    return ",".join(f"{parts.settings.model_name}:{version}" for version in versions)
 
 
-def _answer(judgement: Judgement) -> dict[str, Any]:
+def _result(answer: Answer) -> dict[str, Any]:
+    judgement = answer.judgement
     return {
         "emotion": judgement.emotion,
         "confidence": judgement.confidence,
@@ -51,12 +46,11 @@ def _answer(judgement: Judgement) -> dict[str, Any]:
 async def predict(body: Predict, parts: WithParts) -> dict[str, Any]:
     """Classify one text."""
     started = time.perf_counter()
-    model = _model(parts, body.model)
-    [judgement] = await run_in_threadpool(judge, model, [body.text])
+    [answer] = await parts.answers.answer([body.text], body.model)
     return {
-        **_answer(judgement),
-        "model_used": f"{parts.settings.model_name}:{model.version}",
-        "fallback_used": False,
+        **_result(answer),
+        "model_used": _used(parts, [answer]),
+        "fallback_used": answer.fallback,
         "processing_time_ms": round((time.perf_counter() - started) * 1000, 3),
         "timestamp": datetime.now(UTC).isoformat(),
     }
@@ -66,12 +60,11 @@ async def predict(body: Predict, parts: WithParts) -> dict[str, Any]:
 async def predict_batch(body: PredictBatch, parts: WithParts) -> dict[str, Any]:
     """Classify up to 1,000 texts; results come in the order of the texts."""
     started = time.perf_counter()
-    model = _model(parts, body.model)
-    judgements = await run_in_threadpool(judge, model, body.texts)
+    answers = await parts.answers.answer(body.texts, body.model)
     return {
-        "results": [_answer(judgement) for judgement in judgements],
-        "model_used": f"{parts.settings.model_name}:{model.version}",
-        "batch_size": len(judgements),
+        "results": [_result(answer) for answer in answers],
+        "model_used": _used(parts, answers),
+        "batch_size": len(answers),
         "total_processing_time_ms": round((time.perf_counter() - started) * 1000, 3),
     }
 

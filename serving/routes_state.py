@@ -31,15 +31,15 @@ async def status(parts: WithParts) -> dict[str, Any]:
         run_in_threadpool(_redis, parts),
         run_in_threadpool(_scorer, parts),
     )
-    note = parts.model_note
-    named = f"{parts.settings.model_name} version {parts.model.version}"
+    note, champion = parts.models.note, parts.models.champion
+    named = f"{parts.settings.model_name} version {champion.version}"
     model = _fault(note) if note else _fine(named)
     checked = {"database": database, "redis": redis, "model": model, "scorer": scorer}
     healthy = all(part["ok"] for part in checked.values())
     return {
         "status": "ok" if healthy else "degraded",
         "parts": checked,
-        "model_version": parts.model.version,
+        "model_version": champion.version,
         "links": {**parts.settings.ui_links, "API": "/docs"},
     }
 

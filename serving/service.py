@@ -28,7 +28,7 @@ class BarometerService:
         set_up_logs(settings().log_level)
         self._parts = open_parts(settings())
         attach(app, self._parts)
-        judge(self._parts.model, ["warm up"])
+        judge(self._parts.models.champion, ["warm up"])
         # What start-up left behind would be walked again and again: a p99 of 60 ms, not 1.3.
         gc.collect()
         gc.freeze()

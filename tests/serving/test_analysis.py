@@ -6,18 +6,18 @@ from sqlalchemy import Engine
 
 from barometer.settings import Settings
 from barometer.store import store
-from barometer.stream import PostStream
 from inference.registry import LoadedModel
 from ingestion.catalog import searchable
 from serving.analysis import Analyst
-from serving.parts import Parts
+from serving.models import Models
+from serving.parts import assemble
 from tests.conftest import judgement, post
 from tests.servers import free_port
 
 
 def analyst(redis: Redis, engine: Engine, model: LoadedModel, folder: Path, search: str) -> Analyst:
     settings = Settings(state_dir=folder, news_search_url=search)
-    parts = Parts(settings, engine, redis, PostStream(redis), model, "")
+    parts = assemble(settings, engine, redis, Models(model))
     return Analyst(parts, searchable(settings))
 
 

@@ -20,7 +20,8 @@ from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from inference.registry import LoadedModel
 from serving.app import attach, create_app
-from serving.parts import Parts
+from serving.models import Models
+from serving.parts import assemble
 from serving.scorer import Scorer
 from tests.conftest import STARTER, judgement, post
 
@@ -60,7 +61,7 @@ def test_posts_are_stored_counted_and_shown_without_an_emotion(
 
     settings = Settings(state_dir=tmp_path, news_search_url="off")
     app = create_app()
-    attach(app, Parts(settings, engine, redis, stream, without_emotion, ""))
+    attach(app, assemble(settings, engine, redis, Models(without_emotion)))
     answer = ask(app, "/predict", {"text": "what a great day"})
     assert NULL.items() <= answer.items()
     assert answer["sentiment"] == "positive"

@@ -114,6 +114,11 @@ class Failsafe:
         if self._llm:
             self._llm.breaker.reset()
 
+    async def close(self) -> None:
+        """Let go of the LLM's connections."""
+        if self._llm:
+            await self._llm.close()
+
     def state(self) -> dict[str, Any]:
         """What `/failsafe` says: breaker, chain, who answered how often; no text of anybody's."""
         reading = self.breaker

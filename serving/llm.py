@@ -99,6 +99,10 @@ class Llm:
             answers += given
         return answers
 
+    async def close(self) -> None:
+        """Close the connections to the provider."""
+        await self._client.close()
+
     async def _ask(self, texts: Sequence[str]) -> list[Answer] | None:
         """Answers for a call's worth of texts; None where the day's budget does not hold them.
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -147,7 +147,5 @@ def moods(reply: Reply, count: int) -> list[Mood]:
     return found
 
 
-def _unusable(why: Literal["is no chat completion", "is a refusal", "is not finished",
-                           "is not the JSON that was asked for",
-                           "is not one answer for each text"]) -> SourceError:  # fmt: skip
+def _unusable(why: str) -> SourceError:
     return SourceError(f"the LLM's reply {why}")

@@ -45,8 +45,9 @@ class BarometerService:
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def leave(self) -> None:
-        """Let live clients go."""
+        """Let live clients and the LLM's connections go."""
         await app.state.hub.stop()
+        await self._parts.failsafe.close()
 
     def __is_ready__(self) -> bool:
         """Ready while the database answers; without Redis the service answers on, degraded."""

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 log = structlog.get_logger()
 KEEP_S = 2 * 24 * 3600
-"""A day's count is kept past its end wherever the clocks of two machines differ."""
+"""A day's count outlives the day, since the clocks of two machines may differ."""
 
 
 class TokenBudget:

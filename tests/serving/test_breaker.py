@@ -95,7 +95,5 @@ class BreakerMachine(RuleBasedStateMachine):
         assert reading.half_open_in_s == (left if reading.state == "open" else None)
 
 
-BreakerMachine.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None
-)  # type: ignore[misc]
+BreakerMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)  # type: ignore[misc]
 TestBreaker = BreakerMachine.TestCase

@@ -96,7 +96,14 @@ class Failsafe:
         self._breaker.failed(ticket)
         kind = type(error).__name__
         self._last_failure = {"kind": kind, "at": datetime.now(UTC).isoformat()}
-        log.error("the model failed", breaker=self.breaker.state, exc_info=error)
+        known = isinstance(error, BarometerError)  # it explains itself; others show where they rose
+        reason = str(error) if known else kind
+        log.error(
+            "the model failed",
+            reason=reason,
+            breaker=self.breaker.state,
+            exc_info=None if known else error,
+        )
 
     @property
     def breaker(self) -> Reading:

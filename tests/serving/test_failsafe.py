@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 import httpx
 import pytest
 from redis import Redis
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from barometer.database import engine_for, migrate
 from barometer.errors import BarometerError
@@ -51,6 +53,12 @@ class Service:
         return str(answer["model_used"])
 
 
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[list[EventDict]]:
+    with capture_logs() as logs:
+        yield logs
+
+
 @pytest.fixture
 def broken() -> tuple[LoadedModel, FaultySession]:
     return faulty_model()
@@ -78,7 +86,7 @@ async def service(
 
 
 async def test_breaker_opens_rests_tries_and_closes_by_itself(
-    service: Service, broken: tuple[LoadedModel, FaultySession]
+    service: Service, broken: tuple[LoadedModel, FaultySession], logs: list[EventDict]
 ) -> None:
     _, session = broken
     assert await service.predict() == "barometer:7"
@@ -90,6 +98,9 @@ async def test_breaker_opens_rests_tries_and_closes_by_itself(
     assert state["degraded"] is True  # the last answer was a fallback's
     assert [await service.predict() for _ in range(6)] == ["vader"] * 6
     assert session.runs == 1 + 3  # then it was left alone
+    told = [line for line in logs if line["event"] == "the model failed"]
+    assert [line["breaker"] for line in told] == ["closed", "closed", "open"]
+    assert GLAD["text"] not in str(told)
     state = await service.get("/failsafe")
     breaker = state["breaker"]
     assert (breaker["state"], breaker["half_open_in_s"]) == ("open", 60)

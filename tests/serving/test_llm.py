@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from barometer.redis_server import connect
 from barometer.settings import Settings
@@ -30,6 +31,12 @@ TEXTS = ["i am so glad about the tram", "i am afraid of the bill", "the tram lea
 def chat() -> Iterator[Chat]:
     with server.chat_server() as chat:
         yield chat
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[list[EventDict]]:
+    with capture_logs() as logs:
+        yield logs
 
 
 Start = Callable[..., Failsafe]
@@ -106,7 +113,7 @@ WRONG = {
     "401": server.status(401),
     "429": server.status(429),
     "500": server.status(500),
-    "redirect": server.status(307, Location="http://127.0.0.1:9/v1/chat/completions"),
+    "redirect": server.status(307, Location="/elsewhere"),
     "page instead of JSON": server.status(200, b"<html>", Content_Type="text/html"),
     "JSON of another kind": server.status(200, b'{"choices": []}'),
     "cut connection": server.cut,
@@ -132,12 +139,11 @@ WRONG = {
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 async def test_what_is_not_an_answer_is_left_to_vader(
-    chat: Chat, start: Start, wrong: server.Answer
+    chat: Chat, start: Start, logs: list[EventDict], wrong: server.Answer
 ) -> None:
     chat.answers = [wrong]
     failsafe = start(llm_timeout_s=0.7 if wrong is server.silent else 20)
-    with capture_logs() as logs:
-        answers = await ask(failsafe)
+    answers = await ask(failsafe)
     assert origins(answers) == ["vader"] * 3
     assert [a.judgement.sentiment for a in answers] == ["positive", "neutral", "neutral"]
     assert {answer.judgement.emotion for answer in answers} == {None}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from dotenv import dotenv_values
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from barometer.errors import SettingsError
@@ -61,6 +61,25 @@ class Settings(BaseSettings):
     """Seconds an analysis stays cached."""
     threads: int = Field(0, ge=0)
     """Threads of one model session; 0: half the cores, at least one."""
+    model_timeout_s: float = Field(20.0, gt=0, le=600)
+    """Seconds that the local model may take for one call; longer is a failure."""
+    breaker_failures: int = Field(3, ge=1, le=1000)
+    """Failures within the window that open a circuit breaker: the next in the chain answers."""
+    breaker_window_s: float = Field(300.0, gt=0, le=24 * 3600)
+    """Seconds for which a failure counts."""
+    breaker_rest_s: float = Field(60.0, gt=0, le=24 * 3600)
+    """Seconds that an open breaker rests before one call tries again."""
+    llm_url: str = ""
+    """Base URL of a chat-completions API that answers while the model fails, such as
+    https://api.groq.com/openai/v1; it is sent the texts. Empty: no LLM."""
+    llm_model: str = Field("", validate_default=True)
+    """The LLM's name at its provider."""
+    llm_api_key: SecretStr = SecretStr("")
+    """Key for the LLM's provider, if it wants one."""
+    llm_timeout_s: float = Field(10.0, gt=0, le=120)
+    """Seconds that the LLM may take for all texts of one request."""
+    llm_budget_tokens: int = Field(500_000, ge=1)
+    """Tokens, read and written, that the LLM may use in a day (UTC)."""
     scorer_batch: int = Field(256, ge=1, le=4096)
     """Posts that a scorer takes from the stream at a time."""
     replay: str = ""
@@ -126,6 +145,20 @@ class Settings(BaseSettings):
     def _is_supported(cls, value: str) -> str:
         if value and not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
             raise ValueError("must begin with sqlite:/// or postgresql://")
+        return value
+
+    @field_validator("llm_url")
+    @classmethod
+    def _is_http(cls, value: str) -> str:
+        if value and not re.match(r"https?://[^/?#\s]", value):
+            raise ValueError("must begin with https:// or http://")
+        return value.rstrip("/")
+
+    @field_validator("llm_model")
+    @classmethod
+    def _goes_with_url(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("llm_url") and not value:
+            raise ValueError("must name a model, since BAROMETER_LLM_URL is set")
         return value
 
     @field_validator("log_level")

@@ -55,7 +55,12 @@ class Analyst:
         else:
             answer = cached
         answer["source"] = "inference" if cached is None else "cache"
-        answer["degraded"] = bool(self._parts.models.note) or not redis_up
+        answer["degraded"] = (
+            bool(self._parts.models.note)
+            or not redis_up
+            or answer["fallback_used"]
+            or self._parts.failsafe.degraded
+        )
         answer["plot_base64"] = None
         if return_plot:
             shares = [(line["label"], line["pct"]) for line in answer["agg"]]
@@ -76,9 +81,11 @@ class Analyst:
         found, searched = await self._search(keyword, limit)
         known = {(row.source, row.external_id) for row in stored}
         fresh = [post for post in found if (post.source, post.id) not in known]
+        fallback_used = False
         if fresh:
             await asyncio.to_thread(self._keep, fresh)
             answers = await self._parts.answers.answer([post.text for post in fresh])
+            fallback_used = any(answer.fallback for answer in answers)
             judged = zip(fresh, (answer.judgement for answer in answers), strict=True)
             moods += [
                 (p.created_at, Mood(j.emotion, j.confidence, j.sentiment, j.sentiment_confidence))
@@ -95,6 +102,7 @@ class Analyst:
             "searched": [{"source": "stored", "posts": len(stored), "error": None}, *searched],
             "time": datetime.now(UTC).isoformat(),
             "model_version": self._parts.models.champion.version,
+            "fallback_used": fallback_used,
         }
 
     async def _search(self, keyword: str, limit: int) -> tuple[list[Post], list[dict[str, Any]]]:
@@ -132,7 +140,8 @@ class Analyst:
 
     def _key(self, keyword: str, limit: int) -> str:
         digest = hashlib.blake2b(f"{keyword.casefold()}\x00{limit}".encode(), digest_size=16)
-        return f"barometer:analysis:{self._parts.models.champion.version}:{digest.hexdigest()}"
+        # 2 is the shape of what is kept: an older process's answers lack `fallback_used`.
+        return f"barometer:analysis:2:{self._parts.models.champion.version}:{digest.hexdigest()}"
 
     def _read(self, key: str) -> tuple[dict[str, Any] | None, bool]:
         try:
@@ -142,8 +151,9 @@ class Analyst:
         return (orjson.loads(found) if found else None), True
 
     def _write(self, key: str, answer: dict[str, Any]) -> bool:
-        # An answer that a source is missing from is asked anew once that source may be.
-        whole = all(line["error"] is None for line in answer["searched"])
+        # An answer that a source or the model had no part in is asked anew once they may be back.
+        searched = all(line["error"] is None for line in answer["searched"])
+        whole = searched and not answer["fallback_used"]
         ttl = self._parts.settings.cache_ttl_s
         try:
             seconds = ttl if whole else min(ttl, int(ASK_AGAIN_S))
@@ -158,16 +168,16 @@ def _shares(
 ) -> list[dict[str, Any]]:
     """A label's share in per cent, and the mean confidence of the posts that carry it.
 
-    Shares are of the posts that have an answer.
+    Shares are of the posts that have an answer; a fallback gives labels without a confidence.
     """
-    given = [(name, score) for name, score in answers if name is not None and score is not None]
+    given = [name for name, _ in answers if name is not None]
     lines = []
     for label in labels:
-        scores = [score for name, score in given if name == label]
+        scores = [score for name, score in answers if name == label and score is not None]
         lines.append(
             {
                 "label": label,
-                "pct": round(100 * len(scores) / len(given), 2) if given else 0.0,
+                "pct": round(100 * given.count(label) / len(given), 2) if given else 0.0,
                 "avg_score": round(sum(scores) / len(scores), 4) if scores else None,
             }
         )

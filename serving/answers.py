@@ -3,13 +3,17 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from starlette.concurrency import run_in_threadpool
 
 from barometer.posts import Judgement
+from inference.registry import LoadedModel
 from serving.judge import judgements
 from serving.models import Models
+
+if TYPE_CHECKING:
+    from serving.failsafe import Failsafe
 
 Origin = Literal["memory", "redis", "model", "llm", "vader"]
 
@@ -32,8 +36,10 @@ class Answer:
 class Answers:
     """What every route asks for judgements."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: Models, failsafe: "Failsafe | None" = None) -> None:
+        """Without a `failsafe` an error of the model is the caller's."""
         self._models = models
+        self._failsafe = failsafe
 
     async def answer(self, texts: Sequence[str], wanted: str | None = None) -> list[Answer]:
         """An answer for each text, in their order.
@@ -41,8 +47,14 @@ class Answers:
         Raises:
             NotFoundError: the `wanted` model (alias or version) is not there.
         """
-        groups: dict[str, list[int]] = defaultdict(list)
+        # Before the failsafe: a model that is not there is the caller's error, whoever answers.
         picked = [self._models.pick(wanted, text) for text in texts]
+        if self._failsafe is None:
+            return await self._by_models(texts, picked)
+        return await self._failsafe.answer(texts, lambda: self._by_models(texts, picked))
+
+    async def _by_models(self, texts: Sequence[str], picked: Sequence[LoadedModel]) -> list[Answer]:
+        groups: dict[str, list[int]] = defaultdict(list)
         for place, model in enumerate(picked):
             groups[model.version].append(place)
         answers: dict[int, Answer] = {}

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from barometer.errors import ModelError
 from barometer.labels import TASKS
 from barometer.posts import Judgement
 from inference.classifier import Floats, Scores
@@ -18,7 +21,15 @@ def judge(model: LoadedModel, texts: Sequence[str]) -> list[Judgement]:
 
 
 def judgements(version: str, scores: Scores) -> list[Judgement]:
-    """The scores of model `version` by name; probabilities to six places, summing to 1."""
+    """The scores of model `version` by name; probabilities to six places, summing to 1.
+
+    Raises:
+        ModelError: a score is not a number; its largest would still have named a label.
+    """
+    for task in TASKS:
+        given = scores.of(task)
+        if given is not None and not np.isfinite(given).all():
+            raise ModelError(f"model version {version} gave scores that are not finite numbers.")
     texts = len(scores.truncated)
     emotions = _answers("emotion", scores.emotions, texts)
     sentiments = _answers("sentiment", scores.sentiments, texts)
@@ -34,6 +45,19 @@ def judgements(version: str, scores: Scores) -> list[Judgement]:
         )
         for felt, tone in zip(emotions, sentiments, strict=True)
     ]
+
+
+def label_only(version: str, emotion: str | None, sentiment: str) -> Judgement:
+    """The judgement of something that names labels and knows no calibrated probability."""
+    return Judgement(
+        emotion=emotion,
+        confidence=None,
+        emotions=None,
+        sentiment=sentiment,
+        sentiment_confidence=None,
+        sentiments=None,
+        model_version=version,
+    )
 
 
 def _answers(task: str, probabilities: Floats | None, texts: int) -> list[Answer]:

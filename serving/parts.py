@@ -11,10 +11,12 @@ from barometer.errors import ModelError, NotFoundError, UnavailableError
 from barometer.redis_server import connect, redis_url
 from barometer.settings import REPOSITORY, Settings
 from barometer.stream import PostStream
+from inference.absent import absent_model
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from inference.registry import LoadedModel, load_champion
 from serving.answers import Answers
+from serving.failsafe import Failsafe
 from serving.models import Models
 
 log = structlog.get_logger()
@@ -30,30 +32,42 @@ class Parts:
     redis: Redis
     stream: PostStream
     models: Models
+    failsafe: Failsafe
     answers: Answers
 
 
 def open_parts(settings: Settings) -> Parts:
     """Open the database, Redis (lazily) and the champion, or the starter where there is none.
 
+    Where neither can be loaded the failsafe answers, from the first request on.
+
     Raises:
         UnavailableError: the database cannot be reached.
-        ModelError: neither the champion nor the starter can be loaded.
     """
     url = database_url(settings)
     migrate(url)
     redis = connect(redis_url(settings))
-    model, note = champion_or_starter(settings)
+    try:
+        model, note = champion_or_starter(settings)
+    except ModelError as error:
+        log.error("no model can be loaded: the failsafe answers", reason=str(error))  # noqa: TRY400
+        model, note = absent_model(str(error)), str(error)
     return assemble(settings, engine_for(url), redis, Models(model, note))
 
 
 def assemble(settings: Settings, engine: Engine, redis: Redis, models: Models) -> Parts:
     """The parts that follow from the four that are given."""
-    return Parts(settings, engine, redis, PostStream(redis), models, Answers(models))
+    failsafe = Failsafe(settings, redis)
+    answers = Answers(models, failsafe)
+    return Parts(settings, engine, redis, PostStream(redis), models, failsafe, answers)
 
 
 def champion_or_starter(settings: Settings) -> tuple[LoadedModel, str]:
-    """The champion; the bundled starter and the reason while the registry has or gives none."""
+    """The champion; the bundled starter and the reason while the registry has or gives none.
+
+    Raises:
+        ModelError: the starter cannot be loaded either.
+    """
     try:
         return load_champion(settings), ""
     except (ModelError, NotFoundError, UnavailableError) as error:

@@ -25,9 +25,10 @@ WithParts = Annotated[Parts, Depends(parts_of)]
 
 
 def _used(parts: Parts, answers: Sequence[Answer]) -> str:
-    """Every version that answered, named once."""
-    versions = dict.fromkeys(answer.judgement.model_version for answer in answers)
-    return ",".join(f"{parts.settings.model_name}:{version}" for version in versions)
+    """Everything that answered, named once: `barometer:7`, `llm:…`, `vader`."""
+    own = f"{parts.settings.model_name}:"
+    names = (f"{'' if a.fallback else own}{a.judgement.model_version}" for a in answers)
+    return ",".join(dict.fromkeys(names))
 
 
 def _result(answer: Answer) -> dict[str, Any]:
@@ -64,6 +65,7 @@ async def predict_batch(body: PredictBatch, parts: WithParts) -> dict[str, Any]:
     return {
         "results": [_result(answer) for answer in answers],
         "model_used": _used(parts, answers),
+        "fallback_used": any(answer.fallback for answer in answers),
         "batch_size": len(answers),
         "total_processing_time_ms": round((time.perf_counter() - started) * 1000, 3),
     }
@@ -71,6 +73,9 @@ async def predict_batch(body: PredictBatch, parts: WithParts) -> dict[str, Any]:
 
 @router.post("/analyze")
 async def analyze(body: Analyze, request: Request) -> dict[str, Any]:
-    """The mood of the newest posts that mention a keyword; kept for an hour."""
+    """The mood of the newest posts that mention a keyword; kept for an hour.
+
+    An answer that a fallback had a part in is kept for a minute.
+    """
     analyst: Analyst = request.app.state.analyst
     return await analyst.analyze(body.keyword, body.limit, return_plot=body.return_plot)

@@ -34,7 +34,13 @@ async def status(parts: WithParts) -> dict[str, Any]:
     note, champion = parts.models.note, parts.models.champion
     named = f"{parts.settings.model_name} version {champion.version}"
     model = _fault(note) if note else _fine(named)
-    checked = {"database": database, "redis": redis, "model": model, "scorer": scorer}
+    checked = {
+        "database": database,
+        "redis": redis,
+        "model": model,
+        "failsafe": _failsafe(parts),
+        "scorer": scorer,
+    }
     healthy = all(part["ok"] for part in checked.values())
     return {
         "status": "ok" if healthy else "degraded",
@@ -137,6 +143,13 @@ def _redis(parts: Parts) -> dict[str, Any]:
     except RedisError as error:
         return _fault(f"does not answer ({type(error).__name__})")
     return _fine(f"{backlog:,} posts waiting")
+
+
+def _failsafe(parts: Parts) -> dict[str, Any]:
+    breaker = parts.failsafe.breaker.state
+    if parts.failsafe.degraded:
+        return _fault(f"the last answer was a fallback's or the breaker is {breaker}: /failsafe")
+    return _fine(f"breaker {breaker}")
 
 
 def _scorer(parts: Parts) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import gc
 
 import bentoml
+import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -13,6 +14,7 @@ from serving.judge import judge
 from serving.parts import open_parts
 from serving.tether import tie_to_parent
 
+log = structlog.get_logger()
 app = create_app()
 
 
@@ -28,7 +30,10 @@ class BarometerService:
         set_up_logs(settings().log_level)
         self._parts = open_parts(settings())
         attach(app, self._parts)
-        judge(self._parts.models.champion, ["warm up"])
+        try:
+            judge(self._parts.models.champion, ["warm up"])
+        except Exception as error:  # noqa: BLE001 - whatever a model may raise: the failsafe is there
+            log.warning("the model did not warm up", reason=type(error).__name__)
         # What start-up left behind would be walked again and again: a p99 of 60 ms, not 1.3.
         gc.collect()
         gc.freeze()
@@ -40,8 +45,9 @@ class BarometerService:
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def leave(self) -> None:
-        """Let live clients go."""
+        """Let live clients and the LLM's connections go."""
         await app.state.hub.stop()
+        await self._parts.failsafe.close()
 
     def __is_ready__(self) -> bool:
         """Ready while the database answers; without Redis the service answers on, degraded."""

@@ -42,6 +42,8 @@ def test_unknown_setting_is_named(
         ("BAROMETER_REPLAY_MINUTES", "0"),
         ("BAROMETER_NEWS_SEARCH_URL", "https://example.org/search"),
         ("BAROMETER_LOG_LEVEL", "LOUD"),
+        ("BAROMETER_BREAKER_FAILURES", "0"),
+        ("BAROMETER_LLM_URL", "api.example.org/v1"),
     ],
 )
 def test_bad_value_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,3 +55,15 @@ def test_bad_value_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPat
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings().port = 1  # type: ignore[misc]
+
+
+def test_llm_needs_a_model_and_its_key_stays_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAROMETER_LLM_URL", "https://api.example.org/v1/")
+    with pytest.raises(SettingsError, match="BAROMETER_LLM_MODEL cannot be used: must name"):
+        read_settings()
+    monkeypatch.setenv("BAROMETER_LLM_MODEL", "small")
+    monkeypatch.setenv("BAROMETER_LLM_API_KEY", "hidden-key")
+    settings = read_settings()
+    assert settings.llm_url == "https://api.example.org/v1"
+    assert "hidden-key" not in repr(settings)
+    assert settings.llm_api_key.get_secret_value() == "hidden-key"

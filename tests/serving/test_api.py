@@ -224,7 +224,7 @@ def test_status_names_every_part(machine: Machine) -> None:
     status = eventually(
         lambda: (s := machine.get("/status"))["status"] == "ok" and s, "the status is not ok"
     )
-    assert set(status["parts"]) == {"database", "redis", "model", "scorer"}
+    assert set(status["parts"]) == {"database", "redis", "model", "failsafe", "scorer"}
     assert status["links"]["Prefect"] == machine.prefect
 
 

@@ -48,7 +48,7 @@ def test_service_without_redis_and_registry_answers_and_says_degraded(lonely: Se
             status = http.get("/status").json()
             assert status["status"] == "degraded"
             assert {name: part["ok"] for name, part in status["parts"].items()} == {
-                "database": True, "redis": False, "model": False, "scorer": False,
+                "database": True, "redis": False, "model": False, "failsafe": True, "scorer": False,
             }  # fmt: skip
             body = {"id": "1", "text": "hello", "created_at": now.isoformat()}
             refused = http.post("/ingest", json={"source": "form", "posts": [body]})

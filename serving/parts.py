@@ -14,7 +14,9 @@ from barometer.stream import PostStream
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from inference.registry import LoadedModel, load_champion
+from serving.aggregates import Aggregates
 from serving.answers import Answers
+from serving.cache import RedisLayer
 from serving.models import Models
 
 log = structlog.get_logger()
@@ -31,6 +33,10 @@ class Parts:
     stream: PostStream
     models: Models
     answers: Answers
+    analyses: RedisLayer
+    """Answers of `/analyze`."""
+    aggregates: Aggregates
+    """Counts and trends of events."""
 
 
 def open_parts(settings: Settings) -> Parts:
@@ -49,7 +55,10 @@ def open_parts(settings: Settings) -> Parts:
 
 def assemble(settings: Settings, engine: Engine, redis: Redis, models: Models) -> Parts:
     """The parts that follow from the four that are given."""
-    return Parts(settings, engine, redis, PostStream(redis), models, Answers(models))
+    answers = Answers(models, settings, redis)
+    analyses = RedisLayer("analyses", redis)
+    aggregates = Aggregates(engine, settings.aggregate_ttl_s)
+    return Parts(settings, engine, redis, PostStream(redis), models, answers, analyses, aggregates)
 
 
 def champion_or_starter(settings: Settings) -> tuple[LoadedModel, str]:

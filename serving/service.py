@@ -35,12 +35,14 @@ class BarometerService:
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def listen(self) -> None:
-        """Subscribe to the live stream, now that the event loop runs."""
+        """Subscribe to the live stream and look after hot words, now that the event loop runs."""
         app.state.hub.start()
+        app.state.hot_words.start()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def leave(self) -> None:
         """Let live clients go."""
+        await app.state.hot_words.stop()
         await app.state.hub.stop()
 
     def __is_ready__(self) -> bool:

@@ -67,8 +67,8 @@ class Settings(BaseSettings):
     """Milliseconds that a batch waits for company while the model is busy; idle, it starts."""
     queue_texts: int = Field(4096, ge=1)
     """Texts that may wait for the model; a request over it is answered 429."""
-    deadline_s: float = Field(10.0, gt=0, le=600)
-    """Seconds that a request may wait for the model's answer."""
+    deadline_s: float = Field(30.0, gt=0, le=600)
+    """Seconds that a request may wait for the model; 1,000 of the longest texts take half of it."""
     hot_words_file: str = ""
     """A file of keywords, one a line, that are kept analysed beside the most asked ones."""
     warm_every_s: float = Field(60.0, ge=1)

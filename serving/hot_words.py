@@ -110,7 +110,7 @@ class HotWords:
             await asyncio.sleep(self._parts.settings.warm_every_s)
             try:
                 warmed = await self.warm()
-            except Exception as error:  # noqa: BLE001 - the next look may go well
+            except Exception as error:
                 log.warning("keywords are not analysed ahead", exc_info=error)
             else:
                 if warmed:
@@ -129,7 +129,10 @@ class HotWords:
         events.sort(key=lambda event: posts[event.id], reverse=True)
         mentioned = [word for event in events if posts[event.id] for word in event.keywords]
         in_turn = chain.from_iterable(zip_longest(most_asked, mentioned))
-        hot = {word.lower(): word for word in chain(self._seeds, in_turn) if word}
+        hot: dict[str, str] = {}
+        for word in chain(self._seeds, in_turn):
+            if word:
+                hot.setdefault(word.lower(), word)
         return list(hot.values())[:WARMED]
 
     def _write_down(self, asked: Mapping[str, int]) -> list[str]:

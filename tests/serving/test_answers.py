@@ -222,7 +222,7 @@ class VaderOnly:
                 Judgement(
                     emotion=None, confidence=None, emotions=None, sentiment=label,
                     sentiment_confidence=each[label], sentiments=each, model_version="vader",
-                ), False, "vader",
+                ), truncated=False, origin="vader",
             )
             for label, each in zip(best, named, strict=True)
         ]  # fmt: skip

@@ -74,8 +74,8 @@ async def test_one_text_does_not_wait_behind_a_thousand(
     batcher = Batcher(settings)
     running = await busy(batcher, model, asked)
     long = "word " * 100
-    large, small = submit(batcher, model, [f"{n} {long}" for n in range(300)], ["small"])
-    await until(lambda: batcher.queued == 301)
+    large, small = submit(batcher, model, [f"{n} {long}" for n in range(150)], ["small"])
+    await until(lambda: batcher.queued == 151)
     asked.gate.set()
     await running
     await small
@@ -83,8 +83,8 @@ async def test_one_text_does_not_wait_behind_a_thousand(
     assert "small" in asked.calls[1]
     assert len(asked.calls[1]) > 32  # and still a batch worth sorting
     results = await large
-    assert len(asked.calls) > 4
-    assert len(results) == 300
+    assert len(asked.calls) > 2
+    assert len(results) == 150
     assert all(cut is False for _, cut in results)
 
 
@@ -128,7 +128,7 @@ async def test_deadline_passes_and_the_queue_is_rid_of_the_work(
 ) -> None:
     batcher = Batcher(settings.model_copy(update={"deadline_s": 0.5}))
     running = await busy(batcher, model, asked)
-    with pytest.raises(DeadlineError, match="within 0.5 s"):
+    with pytest.raises(DeadlineError, match="did not answer within"):
         await batcher.judge(model, ["late"])
     assert batcher.queued == 0
     with pytest.raises(DeadlineError):

@@ -102,6 +102,33 @@ class UnavailableError(BarometerError):
     title = "Unavailable"
 
 
+class OverloadedError(BarometerError):
+    """More is waiting than the queue holds; `retry_after_s` says when to come again."""
+
+    status = 429
+    exit_code = 75  # EX_TEMPFAIL
+    title = "Overloaded"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineError(BarometerError):
+    """The model did not answer in the time that a request may take."""
+
+    status = 504
+    exit_code = 75
+    title = "Deadline passed"
+
+
+class LeftError(BarometerError):
+    """The caller closed the connection; nobody reads this answer."""
+
+    status = 499  # nginx's number for it; RFC 9110 has none
+    title = "Caller left"
+
+
 class StorageError(BarometerError):
     """A file cannot be written: the disk is full, or the folder belongs to somebody else."""
 

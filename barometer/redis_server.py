@@ -8,8 +8,8 @@ import time
 from importlib import util
 from pathlib import Path
 
-from redis import Redis
-from redis.backoff import ExponentialBackoff
+from redis import ConnectionPool, Redis
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import BusyLoadingError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -49,6 +49,19 @@ def connect(url: str) -> Redis:
         retry=Retry(ExponentialBackoff(cap=1, base=0.05), 3),
         retry_on_error=list(REDIS_FAULTS),
     )
+
+
+def impatient(client: Redis) -> Redis:
+    """The same server for what can be gone without: half a second, no second try, bytes out."""
+    pool = client.connection_pool
+    options = pool.connection_kwargs | {
+        "decode_responses": False,
+        "socket_connect_timeout": 0.5,
+        "socket_timeout": 0.5,
+        "retry": Retry(NoBackoff(), 0),
+        "retry_on_error": [],
+    }
+    return Redis(connection_pool=ConnectionPool(connection_class=pool.connection_class, **options))
 
 
 def connected(settings: Settings, wait_s: float = 0.0) -> Redis:

@@ -58,7 +58,23 @@ class Settings(BaseSettings):
     MLflow under the same names. RAY_AUTH_TOKEN is the cluster's.
     """
     cache_ttl_s: int = Field(3600, ge=1)
-    """Seconds an analysis stays cached."""
+    """Seconds that an analysis, and a model's answer to a text, stay in Redis."""
+    memory_cache_mb: int = Field(32, ge=0)
+    """Megabytes of answers to texts that the service keeps in its own memory."""
+    aggregate_ttl_s: int = Field(60, ge=0)
+    """Seconds that an event's counts and trends are kept; the newest minutes are always read."""
+    batch_wait_ms: float = Field(2.0, ge=0, le=1000)
+    """Milliseconds that a batch waits for company while the model is busy; idle, it starts."""
+    queue_texts: int = Field(4096, ge=1)
+    """Texts that may wait for the model; a request over it is answered 429."""
+    deadline_s: float = Field(30.0, gt=0, le=600)
+    """Seconds that a request may wait for the model; 1,000 of the longest texts take half of it."""
+    hot_words_file: str = ""
+    """A file of keywords, one a line, that are kept analysed beside the most asked ones."""
+    warm_every_s: float = Field(60.0, ge=1)
+    """Seconds between two looks for keywords to analyse ahead of time."""
+    warm_cpu_percent: float = Field(35.0, ge=0, le=100)
+    """Keywords are analysed ahead of time while the CPU is less busy than this; 0: never."""
     threads: int = Field(0, ge=0)
     """Threads of one model session; 0: half the cores, at least one."""
     model_timeout_s: float = Field(20.0, gt=0, le=600)

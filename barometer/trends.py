@@ -65,13 +65,17 @@ def _point(start: datetime) -> dict[str, Any]:
     }
 
 
-def totals(engine: Engine, event_ids: Sequence[int], start: datetime) -> dict[int, int]:
-    """Posts of each event since `start`."""
+def totals(
+    engine: Engine, event_ids: Sequence[int], start: datetime, end: datetime | None = None
+) -> dict[int, int]:
+    """Posts of each event since `start`, and before `end` if it is given."""
     statement = (
         select(RollupRow.event_id, func.sum(RollupRow.posts))
         .where(RollupRow.event_id.in_(event_ids), RollupRow.minute >= start)
         .group_by(RollupRow.event_id)
     )
+    if end is not None:
+        statement = statement.where(RollupRow.minute < end)
     with engine.connect() as connection:
         found = {event: int(posts) for event, posts in connection.execute(statement)}
     return {event: found.get(event, 0) for event in event_ids}

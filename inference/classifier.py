@@ -59,6 +59,8 @@ class Classifier:
             self._tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
         except Exception as error:  # both libraries raise bare Exception subclasses
             raise ModelError(f"{folder.path} cannot be loaded: {error}.") from error
+        self.mark = folder.digest()[:12]
+        """Tells two models of one name and version apart, by what was loaded."""
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(folder.max_tokens)
         names = {output.name for output in self._session.get_outputs()}
@@ -67,7 +69,11 @@ class Classifier:
 
     def score(self, texts: Sequence[str]) -> Scores:
         """Classify original texts; each is first turned into the model's input."""
-        logits, truncated = self.logits([model_input(text) for text in texts])
+        return self.score_inputs([model_input(text) for text in texts])
+
+    def score_inputs(self, inputs: Sequence[str]) -> Scores:
+        """Classify texts that are the model's input already."""
+        logits, truncated = self.logits(inputs)
         emotions, sentiments = (self.probabilities(task, logits) for task in TASKS)
         return Scores(emotions, sentiments, truncated)
 

@@ -20,6 +20,8 @@ from ingestion.cleaning import clean_found
 from ingestion.source import SearchableSource
 from serving.parts import Parts
 from serving.pie import pie_png
+from serving.single_flight import SingleFlight
+from serving.text_cache import model_mark
 
 log = structlog.get_logger()
 ASK_AGAIN_S = 60.0
@@ -43,21 +45,15 @@ class Analyst:
         self._parts = parts
         self._sources = sources
         self._silent_until: dict[str, float] = {}
+        self._flights: SingleFlight[dict[str, Any]] = SingleFlight()
 
     async def analyze(self, keyword: str, limit: int, *, return_plot: bool) -> dict[str, Any]:
         """The contract's answer; the plot is drawn anew, the numbers are kept for `CACHE_TTL_S`."""
         keyword = " ".join(keyword.split())
-        key = self._key(keyword, limit)
-        cached, redis_up = await asyncio.to_thread(self._read, key)
-        if cached is None:
-            answer = await self._compute(keyword, limit)
-            redis_up = redis_up and await asyncio.to_thread(self._write, key, answer)
-        else:
-            answer = cached
-        answer["source"] = "inference" if cached is None else "cache"
+        answer = await self._shared(keyword, limit, read=True) | {"keyword": keyword}
         answer["degraded"] = (
             bool(self._parts.models.note)
-            or not redis_up
+            or self._parts.analyses.degraded
             or answer["fallback_used"]
             or self._parts.failsafe.degraded
         )
@@ -69,7 +65,27 @@ class Analyst:
             )
         return answer
 
+    async def refresh(self, keyword: str, limit: int) -> None:
+        """Compute the answer anew and keep it, whether or not there is one."""
+        await self._shared(keyword, limit, read=False)
+
+    async def _shared(self, keyword: str, limit: int, *, read: bool) -> dict[str, Any]:
+        """The answer, kept or computed once for all who ask at the same time."""
+
+        async def fetch(keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+            [key] = keys
+            kept = await self._parts.analyses.get_many([key]) if read else {}
+            if kept:
+                return {key: orjson.loads(kept[key]) | {"source": "cache"}}
+            answer = await self._compute(keyword, limit)
+            await self._write(key, answer)
+            return {key: answer | {"source": "inference"}}
+
+        key = self.key(keyword, limit)
+        return (await self._flights.fetch([key], fetch))[key]
+
     async def _compute(self, keyword: str, limit: int) -> dict[str, Any]:
+        version = self._parts.models.champion.version
         stored = await asyncio.to_thread(posts_mentioning, self._parts.engine, keyword, limit)
         moods = [
             (
@@ -101,7 +117,7 @@ class Analyst:
             ),
             "searched": [{"source": "stored", "posts": len(stored), "error": None}, *searched],
             "time": datetime.now(UTC).isoformat(),
-            "model_version": self._parts.models.champion.version,
+            "model_version": version,
             "fallback_used": fallback_used,
         }
 
@@ -132,35 +148,30 @@ class Analyst:
 
     def _keep(self, posts: Sequence[Post]) -> None:
         """Hand found posts to the stream, so that they are stored like any other."""
+        if self._parts.analyses.degraded:  # an answer does not wait for a Redis that is away
+            log.warning("found posts are not kept", posts=len(posts), reason="redis is away")
+            return
         events = tracked(self._parts.engine)
         try:
             self._parts.stream.publish([with_events(post, events) for post in posts])
         except RedisError as error:
             log.warning("found posts are not kept", posts=len(posts), reason=type(error).__name__)
 
-    def _key(self, keyword: str, limit: int) -> str:
-        digest = hashlib.blake2b(f"{keyword.casefold()}\x00{limit}".encode(), digest_size=16)
+    def key(self, keyword: str, limit: int) -> str:
+        """Under which key the answer is kept, while the champion is the one of now."""
+        asked = f"{keyword.lower()}\x00{limit}".encode()
+        digest = hashlib.blake2b(asked, digest_size=16).hexdigest()
+        mark = model_mark(self._parts.settings.model_name, self._parts.models.champion)
         # 2 is the shape of what is kept: an older process's answers lack `fallback_used`.
-        return f"barometer:analysis:2:{self._parts.models.champion.version}:{digest.hexdigest()}"
+        return f"barometer:analysis:2:{mark}:{digest}"
 
-    def _read(self, key: str) -> tuple[dict[str, Any] | None, bool]:
-        try:
-            found = self._parts.redis.get(key)
-        except RedisError:
-            return None, False
-        return (orjson.loads(found) if found else None), True
-
-    def _write(self, key: str, answer: dict[str, Any]) -> bool:
+    async def _write(self, key: str, answer: dict[str, Any]) -> None:
         # An answer that a source or the model had no part in is asked anew once they may be back.
         searched = all(line["error"] is None for line in answer["searched"])
         whole = searched and not answer["fallback_used"]
         ttl = self._parts.settings.cache_ttl_s
-        try:
-            seconds = ttl if whole else min(ttl, int(ASK_AGAIN_S))
-            self._parts.redis.set(key, orjson.dumps(answer), ex=seconds)
-        except RedisError:
-            return False
-        return True
+        seconds = ttl if whole else min(ttl, ASK_AGAIN_S)
+        await self._parts.analyses.put_many({key: orjson.dumps(answer)}, seconds)
 
 
 def _shares(

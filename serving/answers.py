@@ -1,21 +1,28 @@
 """Texts in, answers out, each saying where it comes from."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from starlette.concurrency import run_in_threadpool
+from redis import Redis
 
 from barometer.posts import Judgement
+from barometer.settings import Settings
+from barometer.text import model_input
 from inference.registry import LoadedModel
-from serving.judge import judgements
+from serving.batcher import Batcher
+from serving.cache import Layer, MemoryLayer, RedisLayer
 from serving.models import Models
+from serving.single_flight import SingleFlight
+from serving.text_cache import decode, encode, model_mark, text_key
 
 if TYPE_CHECKING:
     from serving.failsafe import Failsafe
 
 Origin = Literal["memory", "redis", "model", "llm", "vader"]
+LONG = 5_000
+"""Characters past which the model's inputs are made in a thread: some milliseconds of work."""
 
 
 @dataclass(frozen=True)
@@ -34,36 +41,93 @@ class Answer:
 
 
 class Answers:
-    """What every route asks for judgements."""
+    """What every route asks for judgements: from memory, from Redis, or from a model."""
 
-    def __init__(self, models: Models, failsafe: "Failsafe | None" = None) -> None:
-        """Without a `failsafe` an error of the model is the caller's."""
+    def __init__(
+        self, models: Models, settings: Settings, redis: Redis, failsafe: "Failsafe"
+    ) -> None:
+        self.batcher = Batcher(settings)
+        self._memory = MemoryLayer("memory", settings.memory_cache_mb * 1_000_000)
+        self._shared = RedisLayer("redis", redis)
+        self.layers: tuple[Layer, ...] = (self._memory, self._shared)
+        """The caches, in the order in which they are asked."""
         self._models = models
+        self._name = settings.model_name
+        self._ttl_s = settings.cache_ttl_s
         self._failsafe = failsafe
+        self._flights: SingleFlight[Answer] = SingleFlight()
 
     async def answer(self, texts: Sequence[str], wanted: str | None = None) -> list[Answer]:
         """An answer for each text, in their order.
 
         Raises:
             NotFoundError: the `wanted` model (alias or version) is not there.
+            OverloadedError: too many texts wait for the model.
+            DeadlineError: the model took too long.
         """
-        # Before the failsafe: a model that is not there is the caller's error, whoever answers.
-        picked = [self._models.pick(wanted, text) for text in texts]
-        if self._failsafe is None:
-            return await self._by_models(texts, picked)
-        return await self._failsafe.answer(texts, lambda: self._by_models(texts, picked))
+        if sum(map(len, texts)) > LONG:
+            inputs = await asyncio.to_thread(lambda: [model_input(text) for text in texts])
+        else:
+            inputs = [model_input(text) for text in texts]
+        keys = []
+        models: dict[str, LoadedModel] = {}
+        asked: dict[str, dict[str, _Asked]] = {}
+        for text, read in zip(texts, inputs, strict=True):
+            model = self._models.pick(wanted, text)
+            mark = model_mark(self._name, model)
+            models[mark] = model
+            keys.append(text_key(mark, read))
+            asked.setdefault(mark, {})[keys[-1]] = _Asked(text, read)
+        groups = await asyncio.gather(
+            *(self._of_model(models[mark], group) for mark, group in asked.items())
+        )
+        found = {key: answer for group in groups for key, answer in group.items()}
+        return [found[key] for key in keys]
 
-    async def _by_models(self, texts: Sequence[str], picked: Sequence[LoadedModel]) -> list[Answer]:
-        groups: dict[str, list[int]] = defaultdict(list)
-        for place, model in enumerate(picked):
-            groups[model.version].append(place)
-        answers: dict[int, Answer] = {}
-        for places in groups.values():
-            model = picked[places[0]]
-            scores = await run_in_threadpool(
-                model.classifier.score, [texts[place] for place in places]
-            )
-            judged = judgements(model.version, scores)
-            for place, judgement, cut in zip(places, judged, scores.truncated, strict=True):
-                answers[place] = Answer(judgement, bool(cut), "model")
-        return [answers[place] for place in range(len(texts))]
+    async def _of_model(
+        self, model: LoadedModel, asked: Mapping[str, "_Asked"]
+    ) -> dict[str, Answer]:
+        async def compute(keys: Sequence[str]) -> dict[str, Answer]:
+            return await self._fetch(model, {key: asked[key] for key in keys})
+
+        found = await _read(self._memory, list(asked), model.version, "memory")
+        missing = [key for key in asked if key not in found]
+        return found | (await self._flights.fetch(missing, compute) if missing else {})
+
+    async def _fetch(self, model: LoadedModel, asked: Mapping[str, "_Asked"]) -> dict[str, Answer]:
+        """What this process does not know yet: from Redis, else from the model; then it knows."""
+        found = await _read(self._shared, list(asked), model.version, "redis")
+        missing = [key for key in asked if key not in found]
+        if missing:
+            answers = await self._compute(model, [asked[key] for key in missing])
+            found |= dict(zip(missing, answers, strict=True))
+        values = {
+            key: encode((answer.judgement, answer.truncated))
+            for key, answer in found.items()
+            if not answer.fallback  # what stands in for the model is not the model's answer
+        }
+        await self._memory.put_many(values, self._ttl_s)
+        await self._shared.put_many({k: values[k] for k in missing if k in values}, self._ttl_s)
+        return found
+
+    async def _compute(self, model: LoadedModel, asked: Sequence["_Asked"]) -> list[Answer]:
+        async def local() -> list[Answer]:
+            judged = await self.batcher.judge(model, [one.model_input for one in asked])
+            return [Answer(judgement, cut, "model") for judgement, cut in judged]
+
+        return await self._failsafe.answer([one.text for one in asked], local)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A text as it came, and as the model reads it."""
+
+    text: str
+    model_input: str
+
+
+async def _read(
+    layer: Layer, keys: Sequence[str], version: str, origin: Origin
+) -> dict[str, Answer]:
+    values = await layer.get_many(keys)
+    return {key: Answer(*decode(value, version), origin) for key, value in values.items()}

@@ -16,6 +16,7 @@ from ingestion.catalog import searchable
 from serving import problems, routes_events, routes_failsafe, routes_mood, routes_state
 from serving.analysis import Analyst
 from serving.guards import BodyLimit, SecurityHeaders
+from serving.hot_words import HotWords
 from serving.live_hub import LiveHub
 from serving.parts import Parts
 
@@ -87,4 +88,5 @@ def attach(app: FastAPI, parts: Parts) -> None:
     """Give the application what its routes work with."""
     app.state.parts = parts
     app.state.analyst = Analyst(parts, searchable(parts.settings))
+    app.state.hot_words = HotWords(parts, app.state.analyst)
     app.state.hub = LiveHub(parts)

@@ -62,37 +62,21 @@ class Failsafe:
         self, ticket: int, local: Callable[[], Awaitable[list[Answer]]]
     ) -> list[Answer] | None:
         """The model's answers; None where it failed, which is counted and logged."""
-        task = asyncio.ensure_future(local())
         try:
-            # Not `wait_for`, which waits on for a thread that cannot be cancelled.
-            await asyncio.wait({task}, timeout=self._settings.model_timeout_s)
+            answers = await local()
         except asyncio.CancelledError:
             self._breaker.left(ticket)
-            task.cancel()
             raise
-        if not task.done():
-            task.cancel()
-            task.add_done_callback(_forget)
-            self._fail(ticket, TimeoutError())
-            return None
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
-        if error is None:
-            answers = task.result()
-            # What came from a cache says nothing about the model.
-            if any(answer.origin == "model" for answer in answers):
-                self._breaker.succeeded(ticket)
-            else:
+        except Exception as error:
+            if _is_callers(error):
                 self._breaker.left(ticket)
-            return answers
-        if isinstance(error, BarometerError) and (
-            error.status < 500 or error.status == CALLERS_OWN_TIMEOUT
-        ):
-            self._breaker.left(ticket)
-            raise error
-        self._fail(ticket, error)
-        return None
+                raise
+            self._fail(ticket, error)
+            return None
+        self._breaker.succeeded(ticket)
+        return answers
 
-    def _fail(self, ticket: int, error: BaseException) -> None:
+    def _fail(self, ticket: int, error: Exception) -> None:
         self._breaker.failed(ticket)
         kind = type(error).__name__
         self._last_failure = {"kind": kind, "at": datetime.now(UTC).isoformat()}
@@ -171,7 +155,7 @@ def _llm(settings: Settings, redis: Redis, clock: Callable[[], float]) -> "Llm":
     return Llm(settings, redis, clock)
 
 
-def _forget(task: "asyncio.Future[list[Answer]]") -> None:
-    """Take what an abandoned call ends with: its failure was counted when it was abandoned."""
-    if not task.cancelled():
-        task.exception()
+def _is_callers(error: Exception) -> bool:
+    return isinstance(error, BarometerError) and (
+        error.status < 500 or error.status == CALLERS_OWN_TIMEOUT
+    )

@@ -15,6 +15,10 @@ Answer = tuple[str | None, float | None, dict[str, float] | None]
 """Label, its probability, and every label's probability; all None for a task that is lacking."""
 
 
+Judged = tuple[Judgement, bool]
+"""What a model says of a text, and whether the text was longer than the model reads."""
+
+
 def judge(model: LoadedModel, texts: Sequence[str]) -> list[Judgement]:
     """What `model` says of each text."""
     return judgements(model.version, model.classifier.score(texts))

@@ -15,7 +15,9 @@ from inference.absent import absent_model
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from inference.registry import LoadedModel, load_champion
+from serving.aggregates import Aggregates
 from serving.answers import Answers
+from serving.cache import RedisLayer
 from serving.failsafe import Failsafe
 from serving.models import Models
 
@@ -34,6 +36,10 @@ class Parts:
     models: Models
     failsafe: Failsafe
     answers: Answers
+    analyses: RedisLayer
+    """Answers of `/analyze`."""
+    aggregates: Aggregates
+    """Counts and trends of events."""
 
 
 def open_parts(settings: Settings) -> Parts:
@@ -58,8 +64,17 @@ def open_parts(settings: Settings) -> Parts:
 def assemble(settings: Settings, engine: Engine, redis: Redis, models: Models) -> Parts:
     """The parts that follow from the four that are given."""
     failsafe = Failsafe(settings, redis)
-    answers = Answers(models, failsafe)
-    return Parts(settings, engine, redis, PostStream(redis), models, failsafe, answers)
+    return Parts(
+        settings=settings,
+        engine=engine,
+        redis=redis,
+        stream=PostStream(redis),
+        models=models,
+        failsafe=failsafe,
+        answers=Answers(models, settings, redis, failsafe),
+        analyses=RedisLayer("analyses", redis),
+        aggregates=Aggregates(engine, settings.aggregate_ttl_s),
+    )
 
 
 def champion_or_starter(settings: Settings) -> tuple[LoadedModel, str]:

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
-from barometer.errors import BarometerError, InputError, UnavailableError
+from barometer.errors import BarometerError, InputError, OverloadedError, UnavailableError
 
 log = structlog.get_logger()
 
@@ -29,9 +29,12 @@ def problem(
 def from_error(error: BarometerError) -> JSONResponse:
     """A Barometer error as its problem."""
     field = error.field if isinstance(error, InputError) else None
-    return problem(
+    answer = problem(
         error.status, error.title, str(error), kind=f"urn:barometer:{error.slug}", field=field
     )
+    if isinstance(error, OverloadedError):
+        answer.headers["Retry-After"] = str(error.retry_after_s)
+    return answer
 
 
 def install(app: FastAPI) -> None:

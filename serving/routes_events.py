@@ -18,13 +18,11 @@ from barometer.events import (
 )
 from barometer.labels import EMOTIONS, SENTIMENTS
 from barometer.search import events_of_posts, link_stored, newest_posts
-from barometer.store import EVERY_POST
 from barometer.tables import EventRow
-from barometer.trends import totals, trend, with_sentiment
+from barometer.trends import with_sentiment
 from ingestion.catalog import sources
 from ingestion.reading import publish_posted
 from serving.bodies import Ingest, NewEvent
-from serving.parts import Parts
 from serving.post_json import row_json
 from serving.routes_mood import WithParts
 
@@ -44,11 +42,10 @@ async def ingest(body: Ingest, parts: WithParts) -> dict[str, Any]:
 
 
 @router.get("/events")
-def list_events(parts: WithParts) -> dict[str, Any]:
+async def list_events(parts: WithParts) -> dict[str, Any]:
     """Tracked events with their posts of the last 24 hours."""
-    rows = tracked_rows(parts.engine)
-    day = datetime.now(UTC) - timedelta(days=1)
-    counts = totals(parts.engine, [row.id for row in rows], day)
+    rows = await run_in_threadpool(tracked_rows, parts.engine)
+    counts = await parts.aggregates.posts_of_a_day(rows)
     return {"events": [_event_json(row) | {"posts": counts[row.id]} for row in rows]}
 
 
@@ -66,12 +63,11 @@ def track_event(body: NewEvent, parts: WithParts) -> dict[str, Any]:
 
 
 @router.get("/events/{slug}")
-def one_event(slug: Slug, parts: WithParts) -> dict[str, Any]:
+async def one_event(slug: Slug, parts: WithParts) -> dict[str, Any]:
     """One tracked event."""
-    row = event_row(parts.engine, slug)
-    day = datetime.now(UTC) - timedelta(days=1)
-    count = totals(parts.engine, [row.id], day)[row.id]
-    return _event_json(row) | {"posts": count}
+    row = await run_in_threadpool(event_row, parts.engine, slug)
+    counts = await parts.aggregates.posts_of_a_day([row])
+    return _event_json(row) | {"posts": counts[row.id]}
 
 
 @router.delete("/events/{slug}", status_code=204)
@@ -82,13 +78,16 @@ def forget_event(slug: Slug, parts: WithParts) -> Response:
 
 
 @router.get("/events/{slug}/trends")
-def trends(
+async def trends(
     slug: Slug,
     parts: WithParts,
     minutes: Annotated[int, Query(ge=1, le=14 * 24 * 60)] = 60,
     step_s: Annotated[int, Query(ge=60, le=24 * 3600)] = 60,
 ) -> dict[str, Any]:
-    """How the mood moved: one point a step, of the posts' own time."""
+    """How the mood moved: one point a step, of the posts' own time.
+
+    `time` says when the points older than the newest minutes were counted.
+    """
     if step_s % 60:
         raise InputError("step_s: must be whole minutes.", "step_s")
     if minutes * 60 / step_s > MOST_POINTS:
@@ -98,7 +97,10 @@ def trends(
     now = int(datetime.now(UTC).timestamp())
     end = datetime.fromtimestamp((now // step_s + 1) * step_s, UTC)
     start = end - step * -(-minutes * 60 // step_s)
-    points = trend(parts.engine, _event_id(parts, slug), start, end, step)
+    event = None
+    if slug != EVERY_EVENT:
+        event = await run_in_threadpool(event_row, parts.engine, slug)
+    points, read = await parts.aggregates.trend(event, start, end, step)
     posts = sum(point["posts"] for point in points)
     scored = [p for p in points if p["sentiment_score"] is not None]
     judged = sum(map(with_sentiment, scored))
@@ -113,6 +115,7 @@ def trends(
         "sentiments": {name: sum(p["sentiments"][name] for p in points) for name in SENTIMENTS},
         "sentiment_score": round(score / judged, 4) if judged else None,
         "points": points,
+        "time": read,
     }
 
 
@@ -148,10 +151,6 @@ def _cursor(text: str) -> tuple[datetime, int]:
         raise InputError(
             "before: must be an ISO 8601 time, or `next` of the page before.", "before"
         ) from error
-
-
-def _event_id(parts: Parts, slug: str) -> int:
-    return EVERY_POST if slug == EVERY_EVENT else event_row(parts.engine, slug).id
 
 
 def _event_json(row: EventRow) -> dict[str, Any]:

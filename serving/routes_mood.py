@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from serving.analysis import Analyst
 from serving.answers import Answer
 from serving.bodies import Analyze, Predict, PredictBatch
+from serving.leaving import unless_left
 from serving.parts import Parts
 
 router = APIRouter(tags=["mood"])
@@ -40,14 +41,15 @@ def _result(answer: Answer) -> dict[str, Any]:
         "sentiment": judgement.sentiment,
         "sentiment_confidence": judgement.sentiment_confidence,
         "sentiments": judgement.sentiments,
+        "truncated": answer.truncated,
     }
 
 
 @router.post("/predict")
-async def predict(body: Predict, parts: WithParts) -> dict[str, Any]:
+async def predict(body: Predict, request: Request, parts: WithParts) -> dict[str, Any]:
     """Classify one text."""
     started = time.perf_counter()
-    [answer] = await parts.answers.answer([body.text], body.model)
+    [answer] = await unless_left(request, parts.answers.answer([body.text], body.model))
     return {
         **_result(answer),
         "model_used": _used(parts, [answer]),
@@ -58,10 +60,10 @@ async def predict(body: Predict, parts: WithParts) -> dict[str, Any]:
 
 
 @router.post("/predict/batch")
-async def predict_batch(body: PredictBatch, parts: WithParts) -> dict[str, Any]:
+async def predict_batch(body: PredictBatch, request: Request, parts: WithParts) -> dict[str, Any]:
     """Classify up to 1,000 texts; results come in the order of the texts."""
     started = time.perf_counter()
-    answers = await parts.answers.answer(body.texts, body.model)
+    answers = await unless_left(request, parts.answers.answer(body.texts, body.model))
     return {
         "results": [_result(answer) for answer in answers],
         "model_used": _used(parts, answers),
@@ -78,4 +80,6 @@ async def analyze(body: Analyze, request: Request) -> dict[str, Any]:
     An answer that a fallback had a part in is kept for a minute.
     """
     analyst: Analyst = request.app.state.analyst
-    return await analyst.analyze(body.keyword, body.limit, return_plot=body.return_plot)
+    request.app.state.hot_words.asked(body.keyword)
+    mood = analyst.analyze(body.keyword, body.limit, return_plot=body.return_plot)
+    return await unless_left(request, mood)

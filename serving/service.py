@@ -40,12 +40,14 @@ class BarometerService:
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def listen(self) -> None:
-        """Subscribe to the live stream, now that the event loop runs."""
+        """Subscribe to the live stream and look after hot words, now that the event loop runs."""
         app.state.hub.start()
+        app.state.hot_words.start()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def leave(self) -> None:
         """Let live clients and the LLM's connections go."""
+        await app.state.hot_words.stop()
         await app.state.hub.stop()
         await self._parts.failsafe.close()
 

@@ -17,7 +17,7 @@ class AbsentClassifier(Classifier):
         self.folder = ModelFolder(Path(), "none", 0, {}, ())
         self._reason = reason
 
-    def _run(self, output: str, width: int | None, inputs: Sequence[str]) -> NoReturn:  # noqa: ARG002
+    def _run(self, outputs: list[str], inputs: Sequence[str]) -> NoReturn:  # noqa: ARG002
         raise ModelError(self._reason)
 
 

@@ -142,9 +142,7 @@ class Failsafe:
                     "detail": "sentiment of English texts; no emotion",
                 },
             ],
-            "answered": {
-                name: self._answered[name] for name in ("memory", "redis", "model", "llm", "vader")
-            },
+            "answered": {name: self._answered[name] for name in ("model", "llm", "vader")},
             "last_failure": self._last_failure,
         }
 

@@ -45,7 +45,7 @@ class FailsafeState(BaseModel):
     degraded: bool
     breaker: BreakerState
     chain: list[Link]
-    answered: dict[Literal["memory", "redis", "model", "llm", "vader"], int]
+    answered: dict[Literal["model", "llm", "vader"], int]
     last_failure: Failure | None
 
 

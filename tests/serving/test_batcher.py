@@ -126,14 +126,14 @@ async def test_full_queue_refuses_and_says_when_to_come_again(
 async def test_deadline_passes_and_the_queue_is_rid_of_the_work(
     settings: Settings, model: LoadedModel, asked: Counting
 ) -> None:
-    batcher = Batcher(settings.model_copy(update={"deadline_s": 0.5}))
+    batcher = Batcher(settings.model_copy(update={"deadline_s": 2, "model_timeout_s": 3}))
     running = await busy(batcher, model, asked)
     with pytest.raises(DeadlineError, match="did not answer within"):
         await batcher.judge(model, ["late"])
     assert batcher.queued == 0
     with pytest.raises(DeadlineError):
         await running
-    # The thread still hangs at the gate: the queue has gone on with a new one.
+    # The thread still hangs at the gate: past the model's time the queue goes on with a new one.
     asked.started.clear()
     after = asyncio.create_task(batcher.judge(model, ["after"]))
     await asyncio.to_thread(asked.started.wait, 20)

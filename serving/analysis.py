@@ -16,6 +16,7 @@ from barometer.events import tracked, with_events
 from barometer.labels import EMOTIONS, SENTIMENTS
 from barometer.posts import Post
 from barometer.search import posts_mentioning
+from barometer.tracking import CHAMPION
 from ingestion.cleaning import clean_found
 from ingestion.source import SearchableSource
 from serving.parts import Parts
@@ -78,7 +79,7 @@ class Analyst:
         fresh = [post for post in found if (post.source, post.id) not in known]
         if fresh:
             await asyncio.to_thread(self._keep, fresh)
-            answers = await self._parts.answers.answer([post.text for post in fresh])
+            answers = await self._parts.answers.answer([post.text for post in fresh], CHAMPION)
             judged = zip(fresh, (answer.judgement for answer in answers), strict=True)
             moods += [
                 (p.created_at, Mood(j.emotion, j.confidence, j.sentiment, j.sentiment_confidence))

@@ -1,6 +1,7 @@
 """The parts that the service works with, opened once a process."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from redis import Redis
@@ -13,8 +14,9 @@ from barometer.settings import REPOSITORY, Settings
 from barometer.stream import PostStream
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
-from inference.registry import LoadedModel, load_champion
+from inference.registry import LoadedModel, load, load_champion
 from serving.answers import Answers
+from serving.model_watch import ModelWatch
 from serving.models import Models
 
 log = structlog.get_logger()
@@ -31,6 +33,8 @@ class Parts:
     stream: PostStream
     models: Models
     answers: Answers
+    watch: ModelWatch
+    """Follows the registry once it is started."""
 
 
 def open_parts(settings: Settings) -> Parts:
@@ -43,13 +47,21 @@ def open_parts(settings: Settings) -> Parts:
     url = database_url(settings)
     migrate(url)
     redis = connect(redis_url(settings))
-    model, note = champion_or_starter(settings)
-    return assemble(settings, engine_for(url), redis, Models(model, note))
+    models = Models(*champion_or_starter(settings), partial(load, settings))
+    return assemble(settings, engine_for(url), redis, models)
 
 
 def assemble(settings: Settings, engine: Engine, redis: Redis, models: Models) -> Parts:
     """The parts that follow from the four that are given."""
-    return Parts(settings, engine, redis, PostStream(redis), models, Answers(models))
+    return Parts(
+        settings,
+        engine,
+        redis,
+        PostStream(redis),
+        models,
+        Answers(models),
+        ModelWatch(settings, models, redis),
+    )
 
 
 def champion_or_starter(settings: Settings) -> tuple[LoadedModel, str]:

@@ -35,12 +35,14 @@ class BarometerService:
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def listen(self) -> None:
-        """Subscribe to the live stream, now that the event loop runs."""
+        """Subscribe to the live stream and follow the registry, now that the event loop runs."""
         app.state.hub.start()
+        self._parts.watch.start()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def leave(self) -> None:
-        """Let live clients go."""
+        """Let live clients go, and the registry."""
+        self._parts.watch.stop()
         await app.state.hub.stop()
 
     def __is_ready__(self) -> bool:

@@ -9,6 +9,15 @@ from barometer.errors import ConflictError, NotFoundError, UnavailableError
 from barometer.settings import Settings
 from barometer.tracking import CHALLENGER, CHAMPION, PREVIOUS, mlflow_client
 from inference.registry import version_of
+from inference.stages import (
+    CANARY,
+    PRODUCTION,
+    RETIRED,
+    ROLLED_BACK_TAG,
+    STAGE_TAG,
+    STAGING,
+    require_gate,
+)
 
 
 def promote(settings: Settings, version: str, over: str) -> None:
@@ -29,11 +38,40 @@ def promote(settings: Settings, version: str, over: str) -> None:
         client.set_registered_model_alias(name, PREVIOUS, over)
         client.set_registered_model_alias(name, CHAMPION, version)
         client.set_model_version_tag(name, version, "champion_since", _now())
+        client.set_model_version_tag(name, version, STAGE_TAG, PRODUCTION)
         client.set_model_version_tag(name, over, "champion_until", _now())
+        client.set_model_version_tag(name, over, STAGE_TAG, RETIRED)
         if _alias(client, name, CHALLENGER) == version:
             client.delete_registered_model_alias(name, CHALLENGER)
     except MlflowException as error:
         raise _unavailable(error) from error
+
+
+def promote_canary(settings: Settings, version: str) -> str:
+    """Make a canary the champion: the last step of staging, canary, production.
+
+    Returns:
+        The version that was champion before.
+
+    Raises:
+        ConflictError: it is no canary, or has not passed the gate against today's champion.
+        UnavailableError: the registry does not answer.
+    """
+    client, name = mlflow_client(settings), settings.model_name
+    try:
+        champion = require_gate(client, name, version)
+        tags = client.get_model_version(name, version).tags
+    except MlflowException as error:
+        raise _unavailable(error) from error
+    stage = tags.get(STAGE_TAG, STAGING)
+    if stage != CANARY:
+        why = f" ({tags[ROLLED_BACK_TAG]})" if ROLLED_BACK_TAG in tags else ""
+        raise ConflictError(
+            f"version {version} is in {stage}{why}, not a canary: `barometer release --canary` "
+            "makes it one."
+        )
+    promote(settings, version, over=champion)
+    return champion
 
 
 def rollback(settings: Settings) -> tuple[str, str]:
@@ -59,7 +97,9 @@ def rollback(settings: Settings) -> tuple[str, str]:
         client.set_registered_model_alias(name, CHAMPION, former)
         client.set_registered_model_alias(name, PREVIOUS, current)
         client.set_model_version_tag(name, former, "champion_since", _now())
+        client.set_model_version_tag(name, former, STAGE_TAG, PRODUCTION)
         client.set_model_version_tag(name, current, "rolled_back", _now())
+        client.set_model_version_tag(name, current, STAGE_TAG, RETIRED)
     except MlflowException as error:
         raise _unavailable(error) from error
     return str(former), current

@@ -8,7 +8,7 @@ import re
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from prefect import flow, task
@@ -21,6 +21,11 @@ from barometer.model_source import find_source
 from barometer.settings import settings
 
 Labels = dict[str, str | None]
+
+
+def tell(progress: UUID, percent: float, what: str) -> None:
+    """Say how far the run is, to Prefect's page and to `GET /models/jobs/{job}`."""
+    update_progress_artifact(progress, percent, what)
 
 
 @task(name="export", task_run_name="export {source}", timeout_seconds=3_000)
@@ -36,17 +41,17 @@ def export(source: str, labels: Labels, progress: UUID) -> Path:
         ) from error
     config = settings()
     checkpoint = find_source(config, source)
-    update_progress_artifact(progress, 5, "reading the rows that it is measured on")
+    tell(progress, 5, "reading the rows that it is measured on")
     data = Origin(config.base_model, config.emotion_data, config.sentiment_data).load()
-    update_progress_artifact(progress, 15, "exporting")
+    tell(progress, 15, "exporting")
     target = config.state / "brought-in" / re.sub(r"[^\w.-]", "-", source)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "labels.json"
         file.write_text(json.dumps(labels))
         export_mapped(
             checkpoint, file, data, target,
-            lambda _: update_progress_artifact(progress, 60, "measuring"),
-            lambda line: update_progress_artifact(progress, 20, f"exporting; {line}"),
+            lambda _: tell(progress, 60, "measuring"),
+            lambda line: tell(progress, 20, f"exporting; {line}"),
         )  # fmt: skip
     return target
 
@@ -62,14 +67,15 @@ def register(folder: Path) -> str:
 @flow(name="bring_in", timeout_seconds=3_600)
 def bring_in(source: str, labels: Labels) -> State[Any]:
     """Export and register `source`: a hub name, or a folder's name in BAROMETER_IMPORT_DIR."""
-    progress = create_progress_artifact(0, key="bring-in", description=f"starting on {source}")
+    begun = create_progress_artifact(0, key="bring-in", description=f"starting on {source}")
+    progress = cast("UUID", begun)  # a coroutine only where the caller is one
     try:
         folder = export(source, labels, progress)
-        update_progress_artifact(progress, 90, "registering")
+        tell(progress, 90, "registering")
         version = register(folder)
     except BarometerError as error:
         return Failed(message=str(error))
-    update_progress_artifact(progress, 100, f"version {version} is registered")
+    tell(progress, 100, f"version {version} is registered")
     return Completed(message=f"version {version} is the challenger, in staging")
 
 

@@ -100,13 +100,13 @@ class Comparison:
         with self._lock:
             outcomes = list(self._outcomes)
         pairs = [(o.champion, o.challenger) for o in outcomes if o.champion and o.challenger]
-        agreed = [_agree(old, new) for old, new in pairs if old and new]
+        agreed = [_agree(old, new) for old, new in pairs]
         sides: dict[str, Any] = {}
         for name, place in (("champion", 0), ("challenger", 1)):
             own = [pair[place] for pair in pairs]
             sides[name] = {
-                "confidence": round(fmean(r.confidence for r in own if r), 4) if own else None,
-                "ms_per_text": round(median(r.ms for r in own if r), 4) if own else None,
+                "confidence": round(fmean(r.confidence for r in own), 4) if own else None,
+                "ms_per_text": round(median(r.ms for r in own), 4) if own else None,
                 "failed": sum(getattr(o, f"{name}_failed") for o in outcomes),
             }
         agreement = round(fmean(agreed), 4) if agreed else None

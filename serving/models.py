@@ -85,9 +85,11 @@ class Models:
         if wanted is None:
             picked = [self._by_traffic(lineup, text) for text in texts]
         else:
-            model = self._found(lineup, wanted) or await asyncio.wrap_future(
-                self._loader.submit(self._bring, self._version(lineup, wanted))
-            )
+            model = self._found(lineup, wanted)
+            if model is None:
+                version = self._version(lineup, wanted)
+                loading = self._loader.submit(self._bring, version)
+                model = await asyncio.wrap_future(loading)
             picked = [model] * len(texts)
         for model in picked:
             self.traffic[model.version].texts += 1

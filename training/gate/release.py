@@ -99,9 +99,11 @@ def release(
     decision = Decision(current, wanted, tuple(lines), bounds, dry_run, to)
     if not dry_run:
         _log(settings, client, challenger, decision)
-        if decision.passed and to == "production":
+        if not decision.passed:
+            return decision
+        if to == "production":
             promote(settings, wanted, over=current)
-        elif decision.passed:
+        else:
             put_on_trial(settings, wanted, to)
     return decision
 

@@ -17,6 +17,7 @@ from barometer.tracking import CHALLENGER, CHAMPION, mlflow_client
 from inference.registry import LoadedModel, load, model_version
 from inference.stages import CANARY, SHADOW, STAGE_TAG, withdraw
 from serving.canary import Bounds
+from serving.memory import give_back
 from serving.models import Lineup, Models
 from serving.trial import Trial
 
@@ -50,6 +51,7 @@ class ModelWatch:
         self._outage = ""
         self._told: dict[str, tuple[str, str]] = {}
         self._worse: dict[str, str] = {}
+        self._dropped = False
         self._stop = threading.Event()
         self._wake = threading.Event()
 
@@ -69,6 +71,9 @@ class ModelWatch:
 
     def look(self) -> None:
         """Look once: take back a canary that is worse, then follow the aliases."""
+        if self._dropped:  # by now its last readers are done
+            self._dropped = False
+            give_back()
         self._judge()
         try:
             client = mlflow_client(self._settings)
@@ -118,6 +123,7 @@ class ModelWatch:
             return
         self._end_trial()
         models.lineup = Lineup(model, aliases=aliases)
+        self._dropped = True
         models.note = ""
         log.info("the champion was exchanged", version=wanted, previous=current)
         self._tell({"type": "model", "model_version": wanted, "previous": current})
@@ -199,6 +205,7 @@ class ModelWatch:
         lineup = self._models.lineup
         if lineup.trial:
             self._models.lineup = replace(lineup, trial=None)
+            self._dropped = True
             lineup.trial.close()
 
     def _tell(self, message: dict[str, str]) -> None:

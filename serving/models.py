@@ -14,11 +14,12 @@ import structlog
 from barometer.errors import ModelError, NotFoundError, UnavailableError
 from barometer.tracking import CHAMPION
 from inference.registry import LoadedModel
+from serving.memory import give_back
 from serving.trial import Trial
 
 log = structlog.get_logger()
-MOST_EXTRA: Final = 2
-"""Versions kept besides champion and challenger: each takes about 40 MB."""
+MOST_EXTRA: Final = 1
+"""Versions kept besides champion and challenger: each takes up to 100 MB once it has answered."""
 ALERTS: Final = 20
 
 
@@ -178,4 +179,5 @@ class Models:
             self._extra[version] = model
             while len(self._extra) > MOST_EXTRA:
                 self._extra.popitem(last=False)
+        give_back()
         return model

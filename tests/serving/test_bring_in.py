@@ -31,13 +31,13 @@ def finished(machine: Machine, source: str, labels: dict[str, str]) -> dict:
         answer: dict = machine.get(url)
         return answer if answer["state"] in ("completed", "failed", "crashed") else {}
 
-    return eventually(job, f"{source} was not brought in", 240)
+    return eventually(job, f"{source} was not brought in", 300)
 
 
 @pytest.mark.usefixtures("imports")
 def test_foreign_classifier_becomes_a_version_that_answers(machine: Machine) -> None:
     deployed = f"{machine.prefect}/api/deployments/name/bring_in/bring_in"
-    eventually(lambda: httpx.get(deployed).is_success, "the flow is not deployed", 120)
+    eventually(lambda: httpx.get(deployed).is_success, "the flow is not deployed", 240)
     done = finished(machine, "foreign", MAP)
     assert done["state"] == "completed", done
     assert done["progress"] == 100

@@ -72,19 +72,24 @@ def work(
     """
     from barometer.database import database_url, engine_for, migrate
     from barometer.redis_server import connected
+    from serving.model_watch import ModelWatch
+    from serving.models import Models
     from serving.parts import champion_or_starter
     from serving.scorer import Scorer
 
     config = settings()
     redis = connected(config, wait_s=30)
     migrate(database_url(config))
-    model, _ = champion_or_starter(config)
+    models = Models(*champion_or_starter(config))
+    watch = ModelWatch(config, models, None)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    scorer = Scorer(redis, engine_for(database_url(config)), model, config.scorer_batch, name)
-    print_line(f"scoring with model version {model.version}")
+    scorer = Scorer(redis, engine_for(database_url(config)), models, config.scorer_batch, name)
+    print_line(f"scoring with model version {models.champion.version}")
+    watch.start()
     scorer.run(stop)
+    watch.stop()
     print_line(f"stopped after {scorer.stored} posts")
 
 

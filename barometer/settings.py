@@ -45,6 +45,14 @@ class Settings(BaseSettings):
     state folder."""
     model_name: str = "barometer"
     """Name of the registered model."""
+    model_poll_s: float = Field(5.0, gt=0, le=3600)
+    """Seconds between two looks at the registry's aliases."""
+    canary_share: float = Field(0.1, gt=0, le=1)
+    """Share of the texts that a challenger answers while it is a canary."""
+    canary_min_agreement: float = Field(0.7, ge=0, le=1)
+    """Agreement with the champion under which a challenger on trial is taken back."""
+    import_dir: str = ""
+    """Folder whose subfolders `POST /models` may bring in; empty: `imports` in the state folder."""
     base_model: str = "distilbert-base-uncased"
     """Encoder to fine-tune: a hub name or a local folder."""
     emotion_data: str = "dair-ai/emotion"
@@ -183,6 +191,15 @@ class Settings(BaseSettings):
         if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
             raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
         return value.upper()
+
+    @property
+    def imports(self) -> Path:
+        """The folder of models to bring in, absolute."""
+        return (
+            Path(self.import_dir).expanduser().resolve()
+            if self.import_dir
+            else (self.state / "imports")
+        )
 
     @property
     def session_threads(self) -> int:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from barometer.errors import SettingsError, UnavailableError
+from barometer.errors import NotFoundError, SettingsError, UnavailableError
 from barometer.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,6 +41,30 @@ def store_faults() -> tuple[type[Exception], ...]:
     except ModuleNotFoundError:
         return (MlflowException, OSError)
     return (MlflowException, OSError, Boto3Error, BotoCoreError, ClientError)
+
+
+@contextmanager
+def registry_faults(missing: str) -> Iterator[None]:
+    """Turn what the registry raises inside the block into errors that a person can act on.
+
+    Args:
+        missing: what to say where a name, alias or version is not there.
+
+    Raises:
+        NotFoundError: what the block asks for is not there.
+        UnavailableError: the registry does not answer.
+    """
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - as below
+
+    try:
+        yield
+    except MlflowException as error:
+        # An alias that is not set is to MLflow an invalid value of a parameter.
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise NotFoundError(missing) from error
+        raise UnavailableError(
+            f"the model registry does not answer ({error.error_code})."
+        ) from error
 
 
 def mlflow_client(settings: Settings) -> "MlflowClient":

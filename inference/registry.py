@@ -3,19 +3,20 @@
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from mlflow import MlflowClient, artifacts
-from mlflow.exceptions import MlflowException
+from mlflow.entities.model_registry import ModelVersion
 
-from barometer.errors import NotFoundError, UnavailableError
+from barometer.errors import ModelError, UnavailableError
 from barometer.settings import Settings
-from barometer.tracking import CHAMPION, mlflow_client, store_faults
+from barometer.tracking import CHAMPION, mlflow_client, registry_faults, store_faults
+from inference.check import CHECK_TAG, check
 from inference.classifier import Classifier
-from inference.model_folder import open_model_folder
+from inference.model_folder import ModelFolder, open_model_folder
+from inference.stages import stage_of
 
 
 @dataclass(frozen=True)
@@ -24,28 +25,8 @@ class LoadedModel:
 
     version: str
     classifier: Classifier
-
-
-@contextlib.contextmanager
-def registry_faults(missing: str) -> Iterator[None]:
-    """Turn what the registry raises inside the block into errors that a person can act on.
-
-    Args:
-        missing: what to say where a name, alias or version is not there.
-
-    Raises:
-        NotFoundError: what the block asks for is not there.
-        UnavailableError: the registry does not answer.
-    """
-    try:
-        yield
-    except MlflowException as error:
-        # An alias that is not set is to MLflow an invalid value of a parameter.
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise NotFoundError(missing) from error
-        raise UnavailableError(
-            f"the model registry does not answer ({error.error_code})."
-        ) from error
+    texts_per_s: float | None = None
+    """Speed on the fixed texts when it was loaded; None where it was not measured."""
 
 
 def version_of(client: MlflowClient, name: str, alias: str) -> str:
@@ -70,6 +51,13 @@ class Version:
     aliases: tuple[str, ...]
     created_at: datetime
     metrics: dict[str, float]
+    tags: dict[str, str]
+    card: str
+
+    @property
+    def stage(self) -> str:
+        """How far it has come, as `inference.stages` names it."""
+        return stage_of(self.tags, self.aliases)
 
     def metric(self, name: str) -> float | None:
         """A figure on the validation rows, such as `emotion.accuracy`."""
@@ -96,9 +84,25 @@ def versions(settings: Settings) -> list[Version]:
                 tuple(sorted(a for a, named in aliases.items() if str(named) == str(item.version))),
                 datetime.fromtimestamp(item.creation_timestamp / 1000, UTC),
                 dict(client.get_run(item.run_id).data.metrics),
+                dict(item.tags),
+                item.description or "",
             )
             for item in sorted(found, key=lambda item: -int(item.version))
         ]
+
+
+def model_version(client: MlflowClient, name: str, version: str) -> ModelVersion:
+    """What the registry holds on one version.
+
+    Raises:
+        NotFoundError: there is no such version.
+        UnavailableError: the registry does not answer.
+    """
+    with registry_faults(
+        f"version {version!r} of model {name!r} does not exist: `barometer models` lists those "
+        "that do."
+    ):
+        return client.get_model_version(name, version)
 
 
 def fetch(settings: Settings, version: str) -> Path:
@@ -106,6 +110,7 @@ def fetch(settings: Settings, version: str) -> Path:
 
     Raises:
         UnavailableError: its files cannot be read.
+        ModelError: they are not those that were registered.
     """
     client = mlflow_client(settings)
     try:
@@ -123,6 +128,11 @@ def fetch(settings: Settings, version: str) -> Path:
             if inner is None:
                 raise UnavailableError(f"model version {version} holds no model.onnx.")
             shutil.copytree(inner.parent, Path(scratch) / "whole")
+            if open_model_folder(Path(scratch) / "whole").digest() != tags.get("digest"):
+                raise ModelError(
+                    f"version {version}: the store's files are not those that were registered. "
+                    "Register the model anew."
+                )
             with contextlib.suppress(FileExistsError):
                 _move(Path(scratch) / "whole", folder)
     except store_faults() as error:
@@ -141,8 +151,37 @@ def _move(whole: Path, folder: Path) -> None:
         raise
 
 
+def registered_folder(settings: Settings, registered: ModelVersion) -> ModelFolder:
+    """The folder of a version on this disk, checked to be what was registered.
+
+    Raises:
+        UnavailableError: its files cannot be read.
+        ModelError: they are not those that were registered.
+    """
+    folder = open_model_folder(fetch(settings, str(registered.version)))
+    if folder.digest() != registered.tags.get("digest"):
+        raise ModelError(
+            f"version {registered.version}: the files in {folder.path} are not those that were "
+            "registered. Delete that folder to fetch them again; if they still differ, register "
+            "the model anew."
+        )
+    return folder
+
+
+def load(settings: Settings, version: str) -> LoadedModel:
+    """A version, loaded, warmed up and checked against the answers that it was registered with.
+
+    Raises:
+        NotFoundError: there is no such version.
+        UnavailableError: the registry does not answer, or its files cannot be read.
+        ModelError: it is not the model that was registered.
+    """
+    registered = model_version(mlflow_client(settings), settings.model_name, version)
+    folder = registered_folder(settings, registered)
+    classifier = Classifier(folder, settings.session_threads)
+    return LoadedModel(version, classifier, check(classifier, registered.tags.get(CHECK_TAG)))
+
+
 def load_champion(settings: Settings) -> LoadedModel:
-    """The champion, loaded and ready."""
-    version = version_of(mlflow_client(settings), settings.model_name, CHAMPION)
-    folder = open_model_folder(fetch(settings, version))
-    return LoadedModel(version, Classifier(folder, settings.session_threads))
+    """The champion, as `load` loads it."""
+    return load(settings, version_of(mlflow_client(settings), settings.model_name, CHAMPION))

@@ -16,6 +16,7 @@ from barometer.events import tracked, with_events
 from barometer.labels import EMOTIONS, SENTIMENTS
 from barometer.posts import Post
 from barometer.search import posts_mentioning
+from barometer.tracking import CHAMPION
 from ingestion.cleaning import clean_found
 from ingestion.source import SearchableSource
 from serving.parts import Parts
@@ -100,7 +101,7 @@ class Analyst:
         fallback_used = False
         if fresh:
             await asyncio.to_thread(self._keep, fresh)
-            answers = await self._parts.answers.answer([post.text for post in fresh])
+            answers = await self._parts.answers.answer([post.text for post in fresh], CHAMPION)
             fallback_used = any(answer.fallback for answer in answers)
             judged = zip(fresh, (answer.judgement for answer in answers), strict=True)
             moods += [

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from redis import Redis
 
+from barometer.errors import DeadlineError, OverloadedError
 from barometer.posts import Judgement
 from barometer.settings import Settings
 from barometer.text import model_input
@@ -56,12 +57,15 @@ class Answers:
         self._ttl_s = settings.cache_ttl_s
         self._failsafe = failsafe
         self._flights: SingleFlight[Answer] = SingleFlight()
+        # Who names a model gets no other in its stead, so they wait for none of the above.
+        self._named_flights: SingleFlight[Answer] = SingleFlight()
 
     async def answer(self, texts: Sequence[str], wanted: str | None = None) -> list[Answer]:
         """An answer for each text, in their order.
 
         Raises:
-            NotFoundError: the `wanted` model (alias or version) is not there.
+            NotFoundError: the `wanted` model (alias or version) is not registered.
+            UnavailableError: it cannot be loaded.
             OverloadedError: too many texts wait for the model.
             DeadlineError: the model took too long.
         """
@@ -72,47 +76,64 @@ class Answers:
         keys = []
         models: dict[str, LoadedModel] = {}
         asked: dict[str, dict[str, _Asked]] = {}
-        for text, read in zip(texts, inputs, strict=True):
-            model = self._models.pick(wanted, text)
+        picked = await self._models.pick_all(wanted, texts)
+        for text, read, model in zip(texts, inputs, picked, strict=True):
             mark = model_mark(self._name, model)
             models[mark] = model
             keys.append(text_key(mark, read))
             asked.setdefault(mark, {})[keys[-1]] = _Asked(text, read)
         groups = await asyncio.gather(
-            *(self._of_model(models[mark], group) for mark, group in asked.items())
+            *(self._of_model(models[mark], wanted, group) for mark, group in asked.items())
         )
         found = {key: answer for group in groups for key, answer in group.items()}
         return [found[key] for key in keys]
 
     async def _of_model(
-        self, model: LoadedModel, asked: Mapping[str, "_Asked"]
+        self, model: LoadedModel, wanted: str | None, asked: Mapping[str, "_Asked"]
     ) -> dict[str, Answer]:
         async def compute(keys: Sequence[str]) -> dict[str, Answer]:
-            return await self._fetch(model, {key: asked[key] for key in keys})
+            return await self._fetch(model, wanted, {key: asked[key] for key in keys})
 
         found = await _read(self._memory, list(asked), model.version, "memory")
         missing = [key for key in asked if key not in found]
-        return found | (await self._flights.fetch(missing, compute) if missing else {})
+        flights = self._flights if wanted is None else self._named_flights
+        return found | (await flights.fetch(missing, compute) if missing else {})
 
-    async def _fetch(self, model: LoadedModel, asked: Mapping[str, "_Asked"]) -> dict[str, Answer]:
+    async def _fetch(
+        self, model: LoadedModel, wanted: str | None, asked: Mapping[str, "_Asked"]
+    ) -> dict[str, Answer]:
         """What this process does not know yet: from Redis, else from the model; then it knows."""
         found = await _read(self._shared, list(asked), model.version, "redis")
         missing = [key for key in asked if key not in found]
         if missing:
-            answers = await self._compute(model, [asked[key] for key in missing])
+            answers = await self._compute(model, wanted, [asked[key] for key in missing])
             found |= dict(zip(missing, answers, strict=True))
         values = {
             key: encode((answer.judgement, answer.truncated))
             for key, answer in found.items()
-            if not answer.fallback  # what stands in for the model is not the model's answer
+            # What stands in for the model is not the model's answer.
+            if answer.judgement.model_version == model.version
         }
         await self._memory.put_many(values, self._ttl_s)
         await self._shared.put_many({k: values[k] for k in missing if k in values}, self._ttl_s)
         return found
 
-    async def _compute(self, model: LoadedModel, asked: Sequence["_Asked"]) -> list[Answer]:
+    async def _compute(
+        self, model: LoadedModel, wanted: str | None, asked: Sequence["_Asked"]
+    ) -> list[Answer]:
+        inputs = [one.model_input for one in asked]
+
         async def local() -> list[Answer]:
-            judged = await self.batcher.judge(model, [one.model_input for one in asked])
+            try:
+                judged = await self.batcher.judge(model, inputs)
+            except (OverloadedError, DeadlineError):
+                raise
+            except Exception:
+                # A canary's failure is its own: the champion answers, and the breaker stays out.
+                stand_in = self._models.stand_in(model, wanted)
+                if stand_in is None:
+                    raise
+                judged = await self.batcher.judge(stand_in, inputs)
             return [Answer(judgement, cut, "model") for judgement, cut in judged]
 
         if self._failsafe is None:  # an error of the model is then the caller's

@@ -13,7 +13,14 @@ from starlette.routing import Match
 
 from barometer import __version__
 from ingestion.catalog import searchable
-from serving import problems, routes_events, routes_failsafe, routes_mood, routes_state
+from serving import (
+    problems,
+    routes_events,
+    routes_failsafe,
+    routes_models,
+    routes_mood,
+    routes_state,
+)
 from serving.analysis import Analyst
 from serving.guards import BodyLimit, SecurityHeaders
 from serving.hot_words import HotWords
@@ -40,7 +47,7 @@ def create_app() -> FastAPI:
     problems.install(app)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(BodyLimit)
-    for routes in (routes_mood, routes_events, routes_state, routes_failsafe):
+    for routes in (routes_mood, routes_events, routes_models, routes_state, routes_failsafe):
         app.include_router(routes.router)
 
     @app.get("/", include_in_schema=False)

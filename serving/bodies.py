@@ -36,7 +36,7 @@ class Predict(Body):
     text: Readable = Field(
         description=f"1 to {MAX_TEXT:,} characters", examples=["i feel so happy today"]
     )
-    model: StrictStr | None = Field(None, description="`champion` or a version; champion if null")
+    model: StrictStr | None = Field(None, description="an alias or a version; null: the champion")
 
 
 class PredictBatch(Body):

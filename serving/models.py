@@ -1,32 +1,183 @@
 """The models that this process answers with, and which of them a text goes to."""
 
-from barometer.errors import NotFoundError
+import asyncio
+import threading
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+
+from barometer.errors import ModelError, NotFoundError, UnavailableError
 from barometer.tracking import CHAMPION
 from inference.registry import LoadedModel
+from serving.memory import give_back
+from serving.trial import Trial
+
+log = structlog.get_logger()
+MOST_EXTRA: Final = 1
+"""Versions kept besides champion and challenger: each takes up to 100 MB once it has answered."""
+ALERTS: Final = 20
+
+
+@dataclass(frozen=True)
+class Lineup:
+    """Who answers at one moment; exchanged whole, so that a request sees one state."""
+
+    champion: LoadedModel
+    trial: Trial | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """The registry's aliases and the versions that they name."""
+
+
+@dataclass
+class Traffic:
+    """What one version was asked in this process."""
+
+    requests: int = 0
+    texts: int = 0
 
 
 class Models:
     """The champion beside whatever else is loaded; readers hold what they picked until done."""
 
-    def __init__(self, champion: LoadedModel, note: str = "") -> None:
-        """`note` says why the champion is not the registry's; empty where it is."""
-        self._champion = champion
+    def __init__(
+        self,
+        champion: LoadedModel,
+        note: str = "",
+        load: Callable[[str], LoadedModel] | None = None,
+    ) -> None:
+        """Begin with a champion that is loaded.
+
+        Args:
+            champion: what answers unless a request names another.
+            note: why the champion is not the registry's; empty where it is.
+            load: brings another version when a request names it; None: none is brought.
+        """
+        self.lineup = Lineup(champion)
         self.note = note
+        self.refused: dict[str, str] = {}
+        """Versions whose files are not what was registered, and why; they are not tried again."""
+        self.alerts: deque[dict[str, str]] = deque(maxlen=ALERTS)
+        self.traffic: defaultdict[str, Traffic] = defaultdict(Traffic)
+        self._load = load
+        self._extra: OrderedDict[str, LoadedModel] = OrderedDict()
+        self._lock = threading.Lock()
+        self._loader = ThreadPoolExecutor(1, "load-model")
 
     @property
     def champion(self) -> LoadedModel:
         """What answers unless a request names another."""
-        return self._champion
+        return self.lineup.champion
 
-    def pick(self, wanted: str | None, text: str) -> LoadedModel:  # noqa: ARG002
-        """The model for `text`: the one that is `wanted` (alias or version), else by traffic.
+    async def pick_all(self, wanted: str | None, texts: Sequence[str]) -> list[LoadedModel]:
+        """The model for each text: the one that is `wanted` (alias or version), else by traffic.
+
+        A registered version that is not loaded yet is loaded first, off the event loop.
 
         Raises:
-            NotFoundError: no such model is loaded.
+            NotFoundError: no such model is registered.
+            UnavailableError: it cannot be loaded.
         """
-        if wanted in (None, CHAMPION, self.champion.version):
-            return self.champion
+        lineup = self.lineup
+        if wanted is None:
+            picked = [self._by_traffic(lineup, text) for text in texts]
+        else:
+            model = self._found(lineup, wanted)
+            if model is None:
+                version = self._version(lineup, wanted)
+                loading = self._loader.submit(self._bring, version)
+                model = await asyncio.wrap_future(loading)
+            picked = [model] * len(texts)
+        for model in picked:
+            self.traffic[model.version].texts += 1
+        for version in {model.version for model in picked}:
+            self.traffic[version].requests += 1
+        return picked
+
+    def pick(self, wanted: str | None, text: str) -> LoadedModel:
+        """The model for `text`, of those that are loaded.
+
+        Raises:
+            NotFoundError: the `wanted` model is not loaded.
+        """
+        lineup = self.lineup
+        if wanted is None:
+            return self._by_traffic(lineup, text)
+        model = self._found(lineup, wanted)
+        if model is None:
+            raise NotFoundError(f"model: {wanted!r} is not loaded; leave it out for the champion.")
+        return model
+
+    def stand_in(self, failed: LoadedModel, wanted: str | None) -> LoadedModel | None:
+        """Who answers in place of a canary that failed; None where nobody may.
+
+        The failure counts against the canary. A request that names its model gets no other.
+        """
+        trial = self.lineup.trial
+        if wanted is not None or trial is None or failed is not trial.challenger:
+            return None
+        trial.failed()
+        return trial.champion
+
+    def loaded(self, version: str) -> LoadedModel | None:
+        """A version that this process holds."""
+        return self._found(self.lineup, version)
+
+    def alert(self, message: str) -> dict[str, Any]:
+        """Keep an alert for those who ask, log it, and return it as live clients get it."""
+        entry = {"time": datetime.now(UTC).isoformat(), "message": message}
+        self.alerts.append(entry)
+        log.error("model alert", reason=message)
+        return {"type": "alert", "kind": "model", **entry}
+
+    def _by_traffic(self, lineup: Lineup, text: str) -> LoadedModel:
+        trial = lineup.trial
+        return trial.challenger if trial and trial.takes(text) else lineup.champion
+
+    def _version(self, lineup: Lineup, wanted: str) -> str:
+        if wanted.isascii() and wanted.isdigit():
+            return wanted
+        if wanted in lineup.aliases:
+            return lineup.aliases[wanted]
+        known = ", ".join(sorted({CHAMPION, *lineup.aliases}))
         raise NotFoundError(
-            f"model: {wanted!r} is not loaded; leave it out, or use 'champion' or "
-            f"{self.champion.version!r}."
+            f"model: {wanted[:40]!r} is no alias that is set ({known}) and no version; GET /models "
+            "lists them."
         )
+
+    def _found(self, lineup: Lineup, wanted: str) -> LoadedModel | None:
+        if wanted in (CHAMPION, lineup.champion.version):
+            return lineup.champion
+        version = lineup.aliases.get(wanted, wanted)
+        trial = lineup.trial
+        if trial and version == trial.challenger.version:
+            return trial.challenger
+        with self._lock:
+            if version in self._extra:
+                self._extra.move_to_end(version)
+            return self._extra.get(version)
+
+    def _bring(self, version: str) -> LoadedModel:
+        """Load a version for those who name it; the one that was asked least lately goes."""
+        found = self.loaded(version)  # loaded while this one waited
+        if found is not None:
+            return found
+        if self._load is None:
+            raise NotFoundError(f"model: {version!r} is not loaded, and no registry is in use.")
+        if version in self.refused:
+            raise UnavailableError(f"model: version {version} is refused: {self.refused[version]}")
+        try:
+            model = self._load(version)
+        except ModelError as error:
+            self.refused[version] = str(error)
+            raise UnavailableError(f"model: version {version} is refused: {error}") from error
+        with self._lock:
+            self._extra[version] = model
+            while len(self._extra) > MOST_EXTRA:
+                self._extra.popitem(last=False)
+        give_back()
+        return model

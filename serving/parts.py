@@ -1,6 +1,7 @@
 """The parts that the service works with, opened once a process."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from redis import Redis
@@ -14,11 +15,12 @@ from barometer.stream import PostStream
 from inference.absent import absent_model
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
-from inference.registry import LoadedModel, load_champion
+from inference.registry import LoadedModel, load, load_champion
 from serving.aggregates import Aggregates
 from serving.answers import Answers
 from serving.cache import RedisLayer
 from serving.failsafe import Failsafe
+from serving.model_watch import ModelWatch
 from serving.models import Models
 
 log = structlog.get_logger()
@@ -40,6 +42,8 @@ class Parts:
     """Answers of `/analyze`."""
     aggregates: Aggregates
     """Counts and trends of events."""
+    watch: ModelWatch
+    """Follows the registry once it is started."""
 
 
 def open_parts(settings: Settings) -> Parts:
@@ -58,7 +62,8 @@ def open_parts(settings: Settings) -> Parts:
     except ModelError as error:
         log.error("no model can be loaded: the failsafe answers", reason=str(error))  # noqa: TRY400
         model, note = absent_model(str(error)), str(error)
-    return assemble(settings, engine_for(url), redis, Models(model, note))
+    models = Models(model, note, partial(load, settings))
+    return assemble(settings, engine_for(url), redis, models)
 
 
 def assemble(settings: Settings, engine: Engine, redis: Redis, models: Models) -> Parts:
@@ -74,6 +79,7 @@ def assemble(settings: Settings, engine: Engine, redis: Redis, models: Models) -
         answers=Answers(models, settings, redis, failsafe),
         analyses=RedisLayer("analyses", redis),
         aggregates=Aggregates(engine, settings.aggregate_ttl_s),
+        watch=ModelWatch(settings, models, redis),
     )
 
 

@@ -46,6 +46,7 @@ async def status(parts: WithParts) -> dict[str, Any]:
         "status": "ok" if healthy else "degraded",
         "parts": checked,
         "model_version": champion.version,
+        "alerts": list(parts.models.alerts),
         "links": {**parts.settings.ui_links, "API": "/docs"},
     }
 

@@ -19,8 +19,8 @@ from barometer.posts import Judgement, Post
 from barometer.redis_server import REDIS_FAULTS
 from barometer.store import Stored, store
 from barometer.stream import Entry, PostStream
-from inference.registry import LoadedModel
 from serving.judge import judge
+from serving.models import Models
 from serving.post_json import scored_message
 
 log = structlog.get_logger()
@@ -42,13 +42,16 @@ class Scorer:
     """One worker of the scorers' group."""
 
     def __init__(
-        self, redis: Redis, engine: Engine, model: LoadedModel, batch: int, name: str = ""
+        self, redis: Redis, engine: Engine, models: Models, batch: int, name: str = ""
     ) -> None:
-        """`name` identifies this worker in the group; a restart under it drains what it held."""
+        """Each batch is judged by the champion of its moment.
+
+        `name` identifies this worker in the group; a restart under it drains what it held.
+        """
         self._redis = redis
         self._stream = PostStream(redis)
         self._engine = engine
-        self._model = model
+        self._models = models
         self._batch = batch
         self._name = name or f"{socket.gethostname()}-{os.getpid()}"
         self.stored = 0
@@ -66,7 +69,7 @@ class Scorer:
                     self._tidy()
                     tidied = time.monotonic()
                 self.work(self._stream.read(self._name, self._batch, block_ms=1_000))
-                self._redis.set(HEARTBEAT, self._model.version, ex=HEARTBEAT_TTL_S)
+                self._redis.set(HEARTBEAT, self._models.champion.version, ex=HEARTBEAT_TTL_S)
                 wait = 0.5
             except (*REDIS_FAULTS, DBAPIError) as error:
                 log.warning(
@@ -111,7 +114,9 @@ class Scorer:
         # An event may have come up while the posts were under way: match them once more.
         events = tracked(self._engine)
         posts = [with_events(entry.post, events) for entry in entries if entry.post is not None]
-        judged = list(zip(posts, judge(self._model, [p.text for p in posts]), strict=True))
+        # One model for the whole batch, whatever is exchanged meanwhile.
+        model = self._models.champion
+        judged = list(zip(posts, judge(model, [p.text for p in posts]), strict=True))
         return judged, store(self._engine, judged)
 
     def _tell(self, judged: Sequence[tuple[Post, Judgement]]) -> None:

@@ -40,13 +40,15 @@ class BarometerService:
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def listen(self) -> None:
-        """Subscribe to the live stream and look after hot words, now that the event loop runs."""
+        """Begin what runs beside the requests, now that the event loop runs."""
         app.state.hub.start()
+        self._parts.watch.start()
         app.state.hot_words.start()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def leave(self) -> None:
-        """Let live clients and the LLM's connections go."""
+        """Let go of live clients, the registry and the LLM's connections."""
+        self._parts.watch.stop()
         await app.state.hot_words.stop()
         await app.state.hub.stop()
         await self._parts.failsafe.close()

@@ -21,6 +21,7 @@ from tests.ingestion.feed_bodies import news_search
 from tests.ingestion.feed_server import Exchange, feed_server
 from tests.machine import Machine, running_machine
 from tests.servers import NO_POSTGRES, postgres_database, redis_server
+from tests.training.tiny_rows import write_rows
 
 for name in [name for name in os.environ if name.startswith("BAROMETER_")]:
     del os.environ[name]
@@ -119,12 +120,19 @@ def judgement(
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """One whole Barometer that the tests of a session share; none of them may break it.
 
-    Its news search is a local server that knows stories about one topic only.
+    Its news search is a local server that knows stories about one topic only; its labelled rows
+    are few and small.
     """
     with feed_server() as news:
         search = news.serve("/search", answer_topic) + "?q={keyword}"
         folder = tmp_path_factory.mktemp("machine")
-        with running_machine(folder, BAROMETER_NEWS_SEARCH_URL=search) as running:
+        write_rows(folder / "rows")
+        with running_machine(
+            folder,
+            BAROMETER_NEWS_SEARCH_URL=search,
+            BAROMETER_EMOTION_DATA=str(folder / "rows" / "emotion"),
+            BAROMETER_SENTIMENT_DATA=str(folder / "rows" / "sentiment"),
+        ) as running:
             yield running
 
 

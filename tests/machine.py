@@ -86,8 +86,8 @@ def running_machine(folder: Path, **settings: str) -> Iterator[Machine]:
     with httpx.Client(base_url=urls[0], timeout=30) as http:
         machine = Machine(process, folder / "state", http, urls[1], urls[2])
         try:
-            eventually(lambda: http.get("/readyz").is_success, "the service is not ready", 90)
-            eventually(lambda: machine.get("/events/all/posts")["posts"], "no post is stored", 90)
+            eventually(lambda: http.get("/readyz").is_success, "the service is not ready", 240)
+            eventually(lambda: machine.get("/events/all/posts")["posts"], "no post is stored", 240)
             yield machine
         finally:
             if process.poll() is None:

@@ -81,7 +81,10 @@ def load_classifier(checkpoint: str) -> tuple[Any, Any]:
     with pretrained_faults("checkpoint", checkpoint, "give"):
         tokenizer = AutoTokenizer.from_pretrained(checkpoint, use_fast=True)
         model, told = AutoModelForSequenceClassification.from_pretrained(
-            checkpoint, attn_implementation=ATTENTION, output_loading_info=True
+            checkpoint,
+            attn_implementation=ATTENTION,
+            use_safetensors=True,  # other weights are pickles, which could run code
+            output_loading_info=True,
         )
     if told["missing_keys"]:
         names = ", ".join(sorted(told["missing_keys"])[:3])

@@ -13,8 +13,11 @@ from barometer.errors import NotFoundError, UnavailableError
 from barometer.labels import LABELS, TASKS
 from barometer.settings import Settings
 from barometer.tracking import CHALLENGER, CHAMPION, mlflow_client, store_faults
+from inference.check import CHECK_TAG, answers
+from inference.classifier import Classifier
 from inference.model_folder import ModelFolder, open_model_folder
 from inference.registry import version_of
+from inference.stages import PRODUCTION, STAGE_TAG, STAGING, withdraw
 from training.runs import RUN, log_origin, open_run
 
 ARTIFACT = "model"
@@ -26,16 +29,18 @@ def register(settings: Settings, path: Path, alias: str = CHALLENGER) -> str:
 
     The version belongs to the run that trained the model where this store knows it. It carries
     signature, input example, figures, recipe, fingerprints of the data, and the served files. It
-    appears only after its files are complete; a fault leaves the aliases as they were.
+    appears only after its files are complete; a fault leaves the aliases as they were. A challenger
+    before it that was on trial goes back to staging.
 
     Returns:
         The new version.
 
     Raises:
-        ModelError: the folder is incomplete.
+        ModelError: the folder is incomplete, or its files cannot be loaded.
         UnavailableError: the store does not answer, or cannot keep the files.
     """
     folder = open_model_folder(path)
+    classifier = Classifier(folder, settings.session_threads)
     client = mlflow_client(settings)
     content = folder.metrics
     try:
@@ -45,7 +50,14 @@ def register(settings: Settings, path: Path, alias: str = CHALLENGER) -> str:
             client.log_batch(run_id, metrics=figures)
             model = _log_model(folder)
             _ensure_registered(client, settings.model_name)
-            tags = {"digest": folder.digest(), "model_name": folder.name, **_commit(client, run_id)}
+            tags = {
+                "digest": folder.digest(),
+                "model_name": folder.name,
+                "bytes": str(sum(file.stat().st_size for file in path.iterdir())),
+                CHECK_TAG: answers(classifier),
+                STAGE_TAG: PRODUCTION if alias == CHAMPION else STAGING,
+                **_commit(client, run_id),
+            }
             version = client.create_model_version(
                 settings.model_name,
                 source=model.model_uri,
@@ -54,6 +66,8 @@ def register(settings: Settings, path: Path, alias: str = CHALLENGER) -> str:
                 tags=tags,
                 description=_card(path),
             ).version
+        if alias == CHALLENGER:
+            _withdraw_former(client, settings.model_name)
         client.set_registered_model_alias(settings.model_name, alias, version)
     except store_faults() as error:
         raise UnavailableError(
@@ -119,6 +133,12 @@ def _commit(client: MlflowClient, run_id: str) -> dict[str, str]:
     tags = client.get_run(run_id).data.tags
     commit = tags.get("mlflow.source.git.commit")
     return {"git_commit": commit} if commit else {}
+
+
+def _withdraw_former(client: MlflowClient, name: str) -> None:
+    former = client.get_registered_model(name).aliases.get(CHALLENGER)
+    if former is not None:
+        withdraw(client, name, str(former))
 
 
 def _ensure_registered(client: MlflowClient, name: str) -> None:

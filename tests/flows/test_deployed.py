@@ -19,11 +19,12 @@ def test_flows_are_deployed_on_a_schedule(machine: Machine) -> None:
     def deployments() -> dict[str, dict]:
         return {item["name"]: item for item in prefect(machine, "/deployments/filter")}
 
-    found = eventually(lambda: len(d := deployments()) >= 2 and d, "flows are not deployed", 90)
-    assert set(found) == {"ingest", "watch"}
+    found = eventually(lambda: len(d := deployments()) >= 3 and d, "flows are not deployed", 90)
+    assert set(found) == {"ingest", "watch", "bring_in"}
+    assert {deployment["work_pool_name"] for deployment in found.values()} == {"barometer"}
+    assert found.pop("bring_in")["schedules"] == []  # it runs when `POST /models` asks
     for deployment in found.values():
         assert deployment["schedules"][0]["active"]
-        assert deployment["work_pool_name"] == "barometer"
 
 
 def test_worker_runs_the_ingest_flow(machine: Machine) -> None:

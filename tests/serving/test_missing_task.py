@@ -49,7 +49,7 @@ def test_posts_are_stored_counted_and_shown_without_an_emotion(
     told.subscribe("barometer:live")
     texts = ["i love the ferry", "the ferry is great", "i hate this awful ferry"]
     stream.publish([post(n, text, created_at=now) for n, text in enumerate(texts)])
-    worker = Scorer(redis, engine, without_emotion, batch=50, name="w")
+    worker = Scorer(redis, engine, Models(without_emotion), batch=50, name="w")
     worker.work(stream.read("w", 50, block_ms=10))
     assert (worker.stored, stream.backlog(), stream.dead_letters(10)) == (3, 0, [])
     messages = [m["data"] for m in iter(lambda: told.get_message(timeout=1), None)]

@@ -15,6 +15,7 @@ from barometer.search import newest_posts
 from barometer.stream import PostStream
 from barometer.tables import PostRow
 from inference.registry import LoadedModel
+from serving.models import Models
 from serving.scorer import Scorer
 from tests.conftest import post
 from tests.machine import eventually
@@ -34,7 +35,7 @@ def stream(redis: Redis) -> PostStream:
 
 
 def scorer(redis: Redis, engine: Engine, model: LoadedModel, name: str = "w") -> Scorer:
-    return Scorer(redis, engine, model, batch=50, name=name)
+    return Scorer(redis, engine, Models(model), batch=50, name=name)
 
 
 def run_until_idle(worker: Scorer, stream: PostStream) -> None:

@@ -12,11 +12,6 @@ import pandas as pd
 import pytest
 import torch
 from mlflow.pyfunc import load_model
-from transformers import (
-    DistilBertConfig,
-    DistilBertForSequenceClassification,
-    DistilBertTokenizerFast,
-)
 
 from barometer.errors import InputError, ModelError, RefusedError
 from barometer.labels import EMOTIONS, task_slice
@@ -28,6 +23,7 @@ from monitoring.drift import compare
 from monitoring.summary import as_markdown
 from monitoring.window import validation_reference
 from tests.conftest import STARTER
+from tests.training.tiny_models import FOREIGN, write_classifier
 from training.adaptation.adapt import Plan, adapt
 from training.bring_in import bring_in, load_classifier
 from training.data import load_task
@@ -37,35 +33,14 @@ from training.register import ensure_champion, register
 from training.study.behaviour import run_behaviour
 from training.teachers import soft_targets
 
-OTHER = ("GREAT", "AWFUL", "FINE")
 MAP = {"GREAT": "positive", "AWFUL": "negative", "FINE": "positive"}
 TEXTS = ["i feel so great today", "awful", "we all kiss the table again", "really", "rage then cry"]
 
 
 @pytest.fixture(scope="module")
 def foreign(base: Path, rows: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny DistilBERT as somebody else's classifier: three labels of its own, no notes.
-
-    It has learnt to call negative rows AWFUL, neutral ones FINE and positive ones GREAT.
-    """
     folder = tmp_path_factory.mktemp("foreign")
-    config = DistilBertConfig.from_pretrained(
-        base, num_labels=3, id2label=dict(enumerate(OTHER)), max_position_embeddings=64
-    )
-    torch.manual_seed(2)
-    model = DistilBertForSequenceClassification(config)
-    tokenizer = DistilBertTokenizerFast.from_pretrained(base)
-    train = load_task("sentiment", str(rows / "sentiment")).train
-    inputs = tokenizer(train.texts, padding=True, return_tensors="pt")
-    labels = torch.tensor([(1, 2, 0)[label] for label in train.labels])
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    for _ in range(40):
-        loss = model(**inputs, labels=labels).loss
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    write_classifier(folder, base, rows)
     return folder
 
 
@@ -213,8 +188,8 @@ def test_teachers_are_averaged_over_those_that_have_the_task(
         ({**MAP, "FINE": "bliss"}, r"'bliss' \(for 'FINE'\) is no label of ours"),
         ({**MAP, "MEH": "neutral"}, "the model has no label 'MEH'; it has GREAT, AWFUL, FINE"),
         ({"GREAT": "positive"}, "says nothing of AWFUL, FINE"),
-        (dict.fromkeys(OTHER), "maps no label"),
-        (list(OTHER), "must be an object"),
+        (dict.fromkeys(FOREIGN), "maps no label"),
+        (list(FOREIGN), "must be an object"),
     ],
 )
 def test_map_that_does_not_fit_is_refused_by_name(

@@ -23,11 +23,12 @@ from barometer.errors import (
 )
 from barometer.settings import REPOSITORY, Settings
 from barometer.tracking import CHALLENGER, CHAMPION, PREVIOUS, mlflow_client
-from inference.registry import fetch, load_champion, version_of
+from inference.promotion import promote, promote_canary, rollback
+from inference.registry import fetch, load_champion, version_of, versions
+from inference.stages import put_on_trial, withdraw
 from tests.conftest import STARTER
 from tests.servers import mlflow_server
 from tests.training.gate_models import copy_starter, lose_class, write_rows
-from training.gate.promotion import promote, rollback
 from training.gate.release import release
 from training.register import register
 
@@ -110,6 +111,26 @@ def test_model_degraded_in_one_class_is_refused_and_the_report_says_why(
     assert report["lines"] == lines
     assert "FAIL | class recall | fear" in (folder / "report.md").read_text()
     assert (folder / "report.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_canary_comes_before_production(settings: Settings, tmp_path: Path) -> None:
+    worse = lose_class(copy_starter(tmp_path / "worse"), "positive")
+    register(settings, worse, CHAMPION)
+    register(settings, STARTER)
+    shown = command(settings, "release", "--canary")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.endswith("version 2 is in canary now\n")
+    assert aliases(settings) == {CHAMPION: "1", CHALLENGER: "2"}
+    assert (tags(settings, "2")["stage"], tags(settings, "2")["gate"]) == ("canary", "pass")
+    client = mlflow_client(settings)
+    withdraw(client, settings.model_name, "2", "it was slow")
+    with pytest.raises(ConflictError, match=r"version 2 was rolled back as canary \(it was slow"):
+        release(settings)
+    put_on_trial(settings, "2", "canary")
+    assert "canary_rolled_back" not in tags(settings, "2")
+    assert promote_canary(settings, "2") == "1"
+    assert aliases(settings) == {CHAMPION: "2", PREVIOUS: "1"}
+    assert [v.stage for v in versions(settings)] == ["production", "retired"]
 
 
 def test_missing_equal_or_unknown_versions_are_named(settings: Settings) -> None:

@@ -16,6 +16,13 @@ def release(
     rollback: Annotated[
         bool, typer.Option("--rollback", help="Put the former champion back.")
     ] = False,
+    canary: Annotated[
+        bool,
+        typer.Option("--canary", help="On a pass: BAROMETER_CANARY_SHARE of the texts, no more."),
+    ] = False,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="On a pass: score unseen beside the champion.")
+    ] = False,
     version: Annotated[
         str | None, typer.Option(help="Judge this version; default: alias challenger.")
     ] = None,
@@ -27,17 +34,17 @@ def release(
     ] = False,
     json_: Json = False,
 ) -> None:
-    """Make the challenger champion if it passes the gate; or put the former champion back.
+    """Make the challenger champion, canary or shadow if it passes the gate; or take that back.
 
     Example: barometer release, and to take it back: barometer release --rollback
     """
-    from training.gate.promotion import rollback as put_back
+    from inference.promotion import rollback as put_back
     from training.gate.release import release as run_gate
     from training.gate.report import as_json, print_report
 
     config = settings()
     if rollback:
-        if version or labels or dry_run:
+        if version or labels or dry_run or canary or shadow:
             raise InputError("rollback: takes no other option.", "rollback")
         back, gone = put_back(config)
         if json_:
@@ -45,13 +52,17 @@ def release(
         else:
             print_line(f"version {back} is champion again, version {gone} is previous")
         return
+    if canary and shadow:
+        raise InputError("canary: a version is in shadow first, then canary; not both.", "canary")
     with progress("gate") as (bar, task):
 
         def on_step(done: int, steps: int, note: str) -> None:
             bar.update(task, completed=done, total=steps, note=note)
 
-        decision = run_gate(config, version=version, labels=labels, dry_run=dry_run,
-                            progress=on_step)  # fmt: skip
+        decision = run_gate(
+            config, version=version, labels=labels, dry_run=dry_run, progress=on_step,
+            to="canary" if canary else "shadow" if shadow else "production",
+        )  # fmt: skip
     if json_:
         print_json(as_json(decision))
     else:

@@ -50,6 +50,8 @@ class Decision:
     lines: tuple[Line, ...]
     bounds: Bounds
     dry_run: bool = False
+    to: str = "production"
+    """The stage that the challenger enters on a pass."""
 
     @property
     def passed(self) -> bool:

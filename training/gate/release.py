@@ -1,20 +1,22 @@
-"""`barometer release`: the challenger through the gate, and on to champion if it passes."""
+"""`barometer release`: the challenger through the gate, and on to traffic if it passes."""
 
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from mlflow import MlflowClient
 
-from barometer.errors import ConflictError, ModelError, UnavailableError
+from barometer.errors import ConflictError, UnavailableError
 from barometer.labels import task_slice
 from barometer.settings import Settings
 from barometer.tracking import CHALLENGER, CHAMPION, mlflow_client, store_faults
 from inference.classifier import Classifier
-from inference.model_folder import open_model_folder
-from inference.registry import fetch, registry_faults, version_of
+from inference.promotion import promote
+from inference.registry import model_version, registered_folder, version_of
+from inference.stages import ROLLED_BACK_TAG, put_on_trial
 from training.gate.bounds import Bounds
 from training.gate.decision import (
     Answers,
@@ -27,7 +29,6 @@ from training.gate.decision import (
     tasks_lacking,
 )
 from training.gate.latency import ROUNDS, interleaved_ms
-from training.gate.promotion import promote
 from training.gate.report import write_report
 from training.gate.rows import RowSet, held_out
 from training.study.behaviour import run_behaviour
@@ -49,12 +50,13 @@ def release(
     settings: Settings,
     *,
     version: str | None = None,
+    to: Literal["shadow", "canary", "production"] = "production",
     labels: Path | None = None,
     bounds: Bounds | None = None,
     dry_run: bool = False,
     progress: Progress = lambda *_: None,
 ) -> Decision:
-    """Judge a version (default: the challenger); log the report; if it passes, promote it.
+    """Judge a version (default: the challenger); log the report; if it passes, give it traffic.
 
     The report goes to the version's run as `gate/`, the outcome to its tags `gate` and
     `gate_against`. Aliases move last, and only on a pass. With `dry_run` nothing is written.
@@ -62,6 +64,7 @@ def release(
     Args:
         settings: the registry, and the rows to judge by.
         version: what to judge instead of the alias `challenger`.
+        to: the stage that it enters if it passes; production makes it the champion.
         labels: held-out live labels, a jsonl file.
         bounds: the margins; default: those of `Bounds`.
         dry_run: judge only.
@@ -69,7 +72,8 @@ def release(
 
     Raises:
         NotFoundError: there is no champion or challenger.
-        ConflictError: the challenger is the champion, or the champion changed meanwhile.
+        ConflictError: the challenger is the champion, or was rolled back as canary and is to skip
+            that stage, or the champion changed meanwhile.
         ModelError: a version's files are not what was registered.
         DataError: rows cannot be used.
         UnavailableError: the registry does not answer.
@@ -82,30 +86,31 @@ def release(
         raise ConflictError(
             f"version {wanted} is the champion already: name another, or register a challenger."
         )
+    rolled_back = model_version(client, settings.model_name, wanted).tags.get(ROLLED_BACK_TAG)
+    if rolled_back and to == "production":
+        raise ConflictError(
+            f"version {wanted} was rolled back as canary ({rolled_back}): "
+            "`barometer release --canary` tries it again, or register a better model."
+        )
     progress(0, 0, "models")
     champion = _load(settings, client, current)
     challenger = _load(settings, client, wanted)
     lines = _judge(settings, champion, challenger, labels, bounds, progress)
-    decision = Decision(current, wanted, tuple(lines), bounds, dry_run)
+    decision = Decision(current, wanted, tuple(lines), bounds, dry_run, to)
     if not dry_run:
         _log(settings, client, challenger, decision)
-        if decision.passed:
+        if not decision.passed:
+            return decision
+        if to == "production":
             promote(settings, wanted, over=current)
+        else:
+            put_on_trial(settings, wanted, to)
     return decision
 
 
 def _load(settings: Settings, client: MlflowClient, version: str) -> Candidate:
-    with registry_faults(
-        f"version {version!r} of model {settings.model_name!r} does not exist: "
-        "`barometer models` lists those that do."
-    ):
-        found = client.get_model_version(settings.model_name, version)
-    folder = open_model_folder(fetch(settings, version))
-    if folder.digest() != found.tags.get("digest"):
-        raise ModelError(
-            f"version {version}: the files in {folder.path} are not those that were registered. "
-            "Delete that folder to fetch them again; if they still differ, register the model anew."
-        )
+    found = model_version(client, settings.model_name, version)
+    folder = registered_folder(settings, found)
     return Candidate(version, found.run_id, Classifier(folder, threads=1))
 
 

@@ -28,6 +28,7 @@ def as_json(decision: Decision) -> dict[str, Any]:
         "champion": decision.champion,
         "passed": decision.passed,
         "dry_run": decision.dry_run,
+        "to": decision.to,
         "bounds": decision.bounds.model_dump(),
         "lines": [vars(line) for line in decision.lines],
     }
@@ -51,7 +52,8 @@ def print_report(decision: Decision) -> None:
         print_line("  ".join(cells).rstrip())
     print_line(verdict(decision))
     if decision.passed:
-        done = "would become champion" if decision.dry_run else "is champion now"
+        place = "champion" if decision.to == "production" else f"in {decision.to}"
+        done = f"would be {place}" if decision.dry_run else f"is {place} now"
         print_line(f"version {decision.challenger} {done}")
 
 

@@ -15,6 +15,7 @@ class AbsentClassifier(Classifier):
 
     def __init__(self, reason: str) -> None:
         self.folder = ModelFolder(Path(), "none", 0, {}, ())
+        self.mark = "none"
         self._reason = reason
 
     def _run(self, outputs: list[str], inputs: Sequence[str]) -> NoReturn:  # noqa: ARG002

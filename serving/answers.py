@@ -1,13 +1,13 @@
 """Texts in, answers out, each saying where it comes from."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from redis import Redis
 
-from barometer.errors import DeadlineError, OverloadedError
+from barometer.errors import BarometerError, DeadlineError, ModelError, OverloadedError
 from barometer.posts import Judgement
 from barometer.settings import Settings
 from barometer.text import model_input
@@ -136,9 +136,24 @@ class Answers:
                 judged = await self.batcher.judge(stand_in, inputs)
             return [Answer(judgement, cut, "model") for judgement, cut in judged]
 
+        if wanted is not None and model is not self._models.champion:
+            # Who names a version gets no other's answer; its failure is no failure of the champion.
+            return await _or_model_error(model.version, local())
         if self._failsafe is None:  # an error of the model is then the caller's
             return await local()
         return await self._failsafe.answer([one.text for one in asked], local)
+
+
+async def _or_model_error(version: str, answers: Awaitable[list[Answer]]) -> list[Answer]:
+    try:
+        return await answers
+    except BarometerError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"model: version {version} cannot answer this ({type(error).__name__}): leave `model` "
+            "out, or name another."
+        ) from error
 
 
 @dataclass(frozen=True)

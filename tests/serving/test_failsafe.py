@@ -227,7 +227,7 @@ async def test_scores_that_are_no_numbers_are_a_failure(redis: Redis, tmp_path: 
     # Nor does a scorer store them: they wait among the dead letters.
     parts.stream.ensure_group()
     parts.stream.publish([post(1)])
-    worker = Scorer(redis, parts.engine, nans, batch=10, name="w")
+    worker = Scorer(redis, parts.engine, Models(nans), batch=10, name="w")
     worker.work(parts.stream.read("w", 10, block_ms=10))
     assert worker.stored == 0
     [(_, fields)] = parts.stream.dead_letters(10)

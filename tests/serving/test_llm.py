@@ -59,7 +59,9 @@ async def start(chat: Chat, redis: Redis) -> AsyncIterator[Start]:
 
 async def ask(failsafe: Failsafe, texts: list[str] = TEXTS) -> list[Answer]:
     """What the service answers while it has no model at all."""
-    answers = Answers(Models(absent_model("no model can be loaded")), failsafe)
+    nowhere = Redis(unix_socket_path="no-such.sock")
+    absent = Models(absent_model("no model can be loaded"))
+    answers = Answers(absent, failsafe._settings, nowhere, failsafe)
     return await answers.answer(texts)
 
 
@@ -87,7 +89,7 @@ async def test_labels_of_the_llm_come_without_numbers(chat: Chat, start: Start) 
     link = {link["name"]: link for link in state["chain"]}["llm"]
     assert link["available"] is True
     assert link["detail"] == "small-1 at 127.0.0.1; 100 of 500,000 tokens used today"
-    assert state["answered"] == {"memory": 0, "redis": 0, "model": 0, "llm": 3, "vader": 0}
+    assert state["answered"] == {"model": 0, "llm": 3, "vader": 0}
     assert KEY not in repr(state)
 
 
@@ -212,7 +214,7 @@ async def test_time_is_for_all_texts_and_a_slow_rest_is_no_failure(
     chat.answers = [server.labels, server.labels, server.silent, server.labels]
     failsafe = start(llm_timeout_s=3, breaker_failures=1)
     assert origins(await ask(failsafe, ["glad"])) == ["llm"]
-    assert origins(await ask(failsafe, ["glad"] * 21)) == ["llm"] * 20 + ["vader"]
+    assert origins(await ask(failsafe, [f"glad {n}" for n in range(21)])) == ["llm"] * 20 + ["vader"]
     assert origins(await ask(failsafe, ["glad"])) == ["llm"]
 
 

@@ -85,7 +85,7 @@ def test_service_without_any_model_answers_by_the_llm_then_by_vader(tmp_path: Pa
         status = http.get("/status").json()
         assert status["status"] == "degraded"
         assert status["model_version"] == "none"
-        assert "cannot be loaded" in status["parts"]["model"]["detail"]
+        assert "version none goes on answering" in status["parts"]["model"]["detail"]
         assert status["parts"]["failsafe"]["ok"] is False
         assert http.post("/analyze", json={"keyword": "bus"}).json()["degraded"] is True
 

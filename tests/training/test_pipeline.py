@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import resource
 import subprocess
 import sys
@@ -38,7 +39,7 @@ from training.experiment import Audience, run_experiment
 from training.finetune import Epoch, Finetuning, logits_of
 from training.graph import check_fused
 from training.losses import NO_LABEL, class_weights, joint_loss
-from training.parity import check_parity
+from training.parity import check_parity, parity_table
 from training.recipe import Recipe
 from training.register import ensure_champion, register
 from training.train import Origin
@@ -179,6 +180,11 @@ def test_export_compares_three_forms_and_refuses_another_model(trained: Trained)
     assert plain.difference < 1e-4
     assert plain.agreement == 1
     assert quantised.megabytes < plain.megabytes < torch_form.megabytes * 1.5
+    assert torch_form.ms is None
+    assert quantised.speed == pytest.approx(plain.ms / quantised.ms, rel=0.1)
+    rows = {name: cells for name, *cells in parity_table(trained.variants)[1]}
+    assert rows["ms a text, one thread"] == ["-", f"{plain.ms:.2f}", f"{quantised.ms:.2f}"]
+    assert rows["speed, one thread"] == ["-", "1.00x", f"{quantised.speed:.2f}x"]
     check_parity(trained.variants)
     lost = {task: value - 0.004 for task, value in torch_form.accuracy.items()}
     with pytest.raises(ModelError, match=r"INT8 loses 0\.40 points of emotion"):
@@ -255,6 +261,27 @@ def test_unusable_rows_are_named(rows: Path, tmp_path: Path, line: str, reason: 
     (tmp_path / "train.jsonl").write_text(line + "\n")
     with pytest.raises(DataError, match=reason):
         load_task("emotion", str(tmp_path))
+
+
+def test_train_tells_machines_the_version_with_the_figures(
+    base: Path, rows: Path, tmp_path: Path
+) -> None:
+    recipe = Recipe(epochs=6, learning_rate=3e-3, batch_size=16, max_tokens=32, warmup=0)
+    (tmp_path / "recipe.json").write_text(recipe.model_dump_json())
+    given = {
+        "STATE_DIR": tmp_path / "state", "BASE_MODEL": base,
+        "EMOTION_DATA": rows / "emotion", "SENTIMENT_DATA": rows / "sentiment",
+    }  # fmt: skip
+    command = ("train", tmp_path / "tiny", "--recipe", tmp_path / "recipe.json", "--json")
+    result = subprocess.run(
+        [sys.executable, "-m", "barometer", *map(str, command)],
+        env={**os.environ, **{f"BAROMETER_{name}": str(value) for name, value in given.items()}},
+        cwd=REPOSITORY, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    told = json.loads(result.stdout)
+    assert told["version"] == "1"
+    assert told["validation"]["emotion"]["accuracy"] > 0.95
 
 
 def test_missing_split_and_base_without_tokenizer_are_named(

@@ -12,6 +12,7 @@ import torch
 from training.data import TaskData, load_task
 from training.finetune import Epoch, Progress, finetune
 from training.recipe import Recipe
+from training.source import GIT, git_state
 from training.teachers import soft_targets
 
 NOTES = "training.json"
@@ -64,7 +65,7 @@ def write_notes(
     seconds: float,
     **more: Any,
 ) -> None:
-    """Write `training.json`: recipe, base, and by fingerprint the rows of a checkpoint."""
+    """Write `training.json`: recipe, base, code, and by fingerprint the rows of a checkpoint."""
     notes: dict[str, Any] = {
         "base_model": Path(origin.base_model).name,
         "data": {
@@ -79,6 +80,7 @@ def write_notes(
         "data_digests": {task: rows.digest() for task, rows in data.items()},
         "release_digests": {task: rows.release_digest() for task, rows in data.items()},
         "seconds": round(seconds),
+        GIT: git_state(),
         **more,
     }
     (checkpoint / NOTES).write_text(json.dumps(notes, indent=2) + "\n")

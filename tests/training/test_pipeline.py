@@ -4,6 +4,7 @@ import json
 import math
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -173,6 +174,57 @@ def test_version_belongs_to_its_run_and_loads_in_any_mlflow(trained: Trained) ->
     answer = mlflow.pyfunc.load_model(uri).predict(pd.DataFrame({"text": ["i feel rage today"]}))
     assert answer.loc[0, "emotion"] == "anger"
     assert answer.loc[0, "emotion_confidence"] == answer.loc[0, "p_anger"]
+
+
+def test_registering_leaves_the_training_run_and_its_commit_as_they_were(
+    trained: Trained, tmp_path: Path
+) -> None:
+    settings, older = trained.settings, "a" * 40
+    folder = tmp_path / "older"
+    shutil.copytree(trained.folder, folder)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert len(metrics["git"]["commit"]) == 40
+    metrics["git"] = {"commit": older, "dirty": True}  # as if trained before the newest commits
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    client = mlflow_client(settings)
+    run_id = metrics["mlflow_run"]
+    newest = client.get_run(run_id).data.tags["mlflow.source.git.commit"]
+    client.set_tag(run_id, "mlflow.source.git.commit", older)
+    client.set_terminated(run_id, "KILLED", 1000)
+    try:
+        version = register(settings, folder)
+        run = client.get_run(run_id)
+        assert run.data.tags["mlflow.source.git.commit"] == older
+        assert (run.info.status, run.info.end_time) == ("KILLED", 1000)
+        tags = client.get_model_version(settings.model_name, version).tags
+        assert (tags["git_commit"], tags["git_dirty"]) == (older, "true")
+    finally:
+        client.set_tag(run_id, "mlflow.source.git.commit", newest)
+        client.set_terminated(run_id, "FINISHED")
+
+
+def test_registration_that_fails_leaves_a_finished_training_finished(trained: Trained) -> None:
+    settings = trained.settings
+    client = mlflow_client(settings)
+    run_id = json.loads((trained.folder / "metrics.json").read_text())["mlflow_run"]
+    before = client.get_run(run_id).info
+    known = len(versions(settings))
+    models = settings.state / "mlflow-artifacts" / "models"
+    aside = models.with_name("aside")
+    if models.exists():
+        models.rename(aside)
+    models.write_text("no folder: nothing can be kept here")
+    try:
+        with pytest.raises(UnavailableError):
+            register(settings, trained.folder)
+    finally:
+        models.unlink()
+        if aside.exists():
+            aside.rename(models)
+    after = client.get_run(run_id).info
+    assert before.status == "FINISHED"
+    assert (after.status, after.end_time) == (before.status, before.end_time)
+    assert len(versions(settings)) == known
 
 
 def test_export_compares_three_forms_and_refuses_another_model(trained: Trained) -> None:

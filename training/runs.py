@@ -62,14 +62,12 @@ def log_origin(client: MlflowClient, run_id: str, content: dict[str, Any]) -> No
     client.log_batch(run_id, params=params)
     digests = content.get("data_digests", {})
     inputs = [
-        _input(
+        rows_input(
+            task,
             str(name),
             digests[task],
-            f"training: {task}",
-            {
-                "train_rows": content["train_rows"][task],
-                "release_sha256": content["release_digests"][task],
-            },
+            content["train_rows"][task],
+            content["release_digests"][task],
         )
         for task, name in content.get("data", {}).items()
         if task in digests
@@ -79,6 +77,12 @@ def log_origin(client: MlflowClient, run_id: str, content: dict[str, Any]) -> No
         learnt = {task: one["rows_learnt"] for task, one in adapted["tasks"].items()}
         inputs.append(_input("labelled rows", adapted["rows_digest"], "adaptation", learnt))
     client.log_inputs(run_id, datasets=inputs)
+
+
+def rows_input(task: str, name: str, sha256: str, train: int, release: str) -> DatasetInput:
+    """A task's rows as MLflow's dataset: their fingerprint, and that of the release split."""
+    profile = {"train_rows": train, "release_sha256": release}
+    return _input(name, sha256, f"training: {task}", profile)
 
 
 def _input(name: str, sha256: str, context: str, profile: dict[str, Any]) -> DatasetInput:

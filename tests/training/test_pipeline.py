@@ -151,6 +151,11 @@ def test_run_tells_rows_epochs_recipe_and_commit(trained: Trained, tmp_path: Pat
     assert len(run.data.tags["mlflow.source.git.commit"]) == 40
     files = {item.path for item in client.list_artifacts(run.info.run_id, "data")}
     assert files == {"data/data.json", "data/data.md", "data/data.png"}
+    table = client.download_artifacts(run.info.run_id, "export/export.md", str(tmp_path))
+    first, _, *lines = Path(table).read_text().splitlines()
+    assert first == "| validation rows | PyTorch FP32 | ONNX FP32 | ONNX INT8 |"
+    assert f"| ms a text, one thread | - | {trained.variants[1].ms:.2f} |" in "\n".join(lines)
+    assert client.list_artifacts(run.info.run_id, "export")[0].path == "export/export.json"
     studied = {item.path for item in client.list_artifacts(run.info.run_id, "evaluation")}
     assert {"evaluation/evaluation.json", "evaluation/emotion-confusion.png"} <= studied
     assert trained.rows_told["emotion"]["splits"]["release"]["rows"] == 36
@@ -346,8 +351,16 @@ def test_missing_split_and_base_without_tokenizer_are_named(
     with pytest.raises(ModelError, match=str(tmp_path)):
         run_experiment(settings, origin, Recipe(epochs=1), tmp_path / "t", SILENT)
     assert not (tmp_path / "t").exists()
-    runs = mlflow_client(settings).search_runs(["1"])
-    assert [run.info.status for run in runs] == ["FAILED"]
+    client = mlflow_client(settings)
+    [run] = client.search_runs(["1"])
+    assert run.info.status == "FAILED"  # and it tells all the same what it was to learn from
+    assert len(run.data.tags["mlflow.source.git.commit"]) == 40
+    assert run.data.params["learning_rate"] == "0.0002"
+    told = {item.dataset.name: item.dataset.digest for item in run.inputs.dataset_inputs}
+    assert told["emotion"] == load_task("emotion", str(rows / "emotion")).digest()[:36]
+    assert {file.path for file in client.list_artifacts(run.info.run_id, "data")} == {
+        "data/data.json", "data/data.md", "data/data.png",
+    }  # fmt: skip
 
 
 def test_full_disk_keeps_the_last_checkpoint(base: Path, rows: Path, tmp_path: Path) -> None:

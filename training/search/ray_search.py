@@ -19,6 +19,7 @@ from training.search.runs import SearchRuns
 from training.search.scheduler import scheduler_of
 from training.search.space import described, first_point, search_space
 from training.search.trial import Job, run_trial
+from training.source import source_tags
 from training.train import Origin
 
 POPULATION_KEEPS = 4
@@ -73,6 +74,7 @@ def run_search(
         mutable=plan.scheduler == "pbt",
         tracking_uri=tracking_uri,
         parent=plan.run_id,
+        source=source_tags(),
     )
     trainable = tune.with_resources(
         tune.with_parameters(run_trial, job=job), {"cpu": plan.cpus, "gpu": plan.gpus}

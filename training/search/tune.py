@@ -13,10 +13,10 @@ from barometer.settings import Settings
 from barometer.tracking import mlflow_client, tracking_uri
 from training.data import Rows, TaskData
 from training.encoder import load_pretrained
-from training.experiment import log_study
 from training.package import package
 from training.parity import Variant
 from training.register import register
+from training.run_files import log_data, log_export, log_study
 from training.runs import RUN
 from training.search.plan import Plan, Request, newest_unfinished
 from training.search.ray_session import ray_session
@@ -92,6 +92,7 @@ def tune(
         runs = SearchRuns(client, plan.run_id)
         with runs.ended_on_error():
             runs.resume()
+            log_data(client, plan.run_id, origin, data)
             listener = Listener(advance, say, runs, plan.trials, plan.epochs)
             outcomes = ray_search.run_search(
                 plan, _for_trials(data), tracking_uri(settings), folder, listener
@@ -100,14 +101,19 @@ def tune(
 
     def export(outcome: "Outcome") -> dict[str, Any]:
         checkpoint = settings.state / "checkpoints" / target.name
-        result.keep_checkpoint(outcome, searched, data, checkpoint, seconds)
-        run_id = find_trial_run(client, searched.run_id, outcome.trial_id)
-        return package(checkpoint, data, target, on_export, run_id=run_id)
+        git = runs.git_of(outcome.trial_id)
+        result.keep_checkpoint(outcome, searched, data, checkpoint, seconds, git)
+        run_id = find_trial_run(client, searched.run_id, outcome.trial_id) or searched.run_id
+
+        def compared(variants: list[Variant]) -> None:
+            log_export(client, run_id, variants)
+            on_export(variants)
+
+        return package(checkpoint, data, target, compared, run_id=run_id)
 
     with runs.ended_on_error():
         best, metrics = result.first_exportable(outcomes, export, say)
-        if RUN in metrics:
-            log_study(settings, metrics[RUN], target, data)
+        log_study(settings, metrics[RUN], target, data)
         version = register(settings, target) if registers else None
         result.log_result(runs, outcomes, best, version)
         runs.end("FINISHED")

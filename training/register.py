@@ -16,6 +16,7 @@ from barometer.tracking import CHALLENGER, CHAMPION, mlflow_client, store_faults
 from inference.model_folder import ModelFolder, open_model_folder
 from inference.registry import version_of
 from training.runs import RUN, log_origin, open_run
+from training.source import GIT
 
 ARTIFACT = "model"
 EXAMPLE = "i am so happy that it arrived in time"
@@ -45,7 +46,7 @@ def register(settings: Settings, path: Path, alias: str = CHALLENGER) -> str:
             client.log_batch(run_id, metrics=figures)
             model = _log_model(folder)
             _ensure_registered(client, settings.model_name)
-            tags = {"digest": folder.digest(), "model_name": folder.name, **_commit(client, run_id)}
+            tags = {"digest": folder.digest(), "model_name": folder.name, **_git_tags(content)}
             version = client.create_model_version(
                 settings.model_name,
                 source=model.model_uri,
@@ -115,10 +116,9 @@ def _card(path: Path) -> str | None:
     return card.read_text().split("---\n", 2)[-1].strip() if card.is_file() else None
 
 
-def _commit(client: MlflowClient, run_id: str) -> dict[str, str]:
-    tags = client.get_run(run_id).data.tags
-    commit = tags.get("mlflow.source.git.commit")
-    return {"git_commit": commit} if commit else {}
+def _git_tags(content: dict[str, Any]) -> dict[str, str]:
+    """The code that made the model, by its own notes; what registers it may be newer."""
+    return {f"git_{name}": str(value).lower() for name, value in content.get(GIT, {}).items()}
 
 
 def _ensure_registered(client: MlflowClient, name: str) -> None:

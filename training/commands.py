@@ -9,6 +9,7 @@ from barometer.console import print_json, print_line, print_table, progress
 from barometer.errors import InputError
 from barometer.options import Json, Register
 from barometer.settings import settings
+from barometer.tracking import CHALLENGER
 from training.adaptation.command import adapt
 from training.gate.command import release
 from training.search.command import tune
@@ -75,7 +76,7 @@ def train(
         audience = Audience(show_data, on_step, on_epoch, show_parity, on_kept)
         metrics = run_experiment(config, origin, chosen, target, audience, final=final)
     version = register_folder(config, target) if register else None
-    show_metrics(metrics, as_json=json_)
+    show_metrics(metrics | {"version": version}, as_json=json_)
     tell_registered(target, version)
 
 
@@ -177,7 +178,10 @@ def list_models(
     config = settings()
     if register is not None:
         version = add(config, register)
-        print_line(f"registered {register} as version {version}, alias challenger")
+        if json_:
+            print_json({"version": version, "alias": CHALLENGER, "folder": str(register)})
+        else:
+            print_line(f"registered {register} as version {version}, alias {CHALLENGER}")
         return
     found = versions(config)
     if json_:

@@ -40,7 +40,7 @@ def write_data_report(data: dict[str, TaskData], folder: Path) -> dict[str, Any]
 
 
 def data_table(report: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """Columns and rows of the table that `train` and `tune` print before they begin."""
+    """Columns and rows of the table that `train` prints before it begins."""
     columns = ("task", *COLOURS, "left out", "rarest")
     rows = []
     for task, figures in report.items():

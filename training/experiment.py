@@ -1,7 +1,6 @@
 """`barometer train`: one training as one MLflow run, from the rows to the registered challenger."""
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +8,14 @@ from typing import Any
 
 from barometer.settings import Settings
 from barometer.tracking import mlflow_client
-from inference.classifier import Classifier
-from inference.model_folder import open_model_folder
 from training.data import TaskData
-from training.data_report import write_data_report
 from training.finetune import Epoch, Progress
 from training.origin import Origin
 from training.package import package
 from training.parity import Variant
 from training.recipe import Recipe
-from training.runs import Curve, log_files, log_origin, open_run
-from training.study.study import evaluation_report, write_report
+from training.run_files import log_data, log_export, log_study
+from training.runs import Curve, log_origin, open_run
 from training.target import check_target
 from training.train import train
 
@@ -60,20 +56,23 @@ def run_experiment(
     data = origin.load()
     client = mlflow_client(settings)
     with open_run(settings, f"train {target.name}") as run_id:
-        with tempfile.TemporaryDirectory() as scratch:
-            audience.on_data(write_data_report(data, Path(scratch)))
-            log_files(client, run_id, Path(scratch), "data")
+        made_of = {"base_model": Path(origin.base_model).name, "recipe": recipe.model_dump()}
+        log_origin(client, run_id, made_of)
+        audience.on_data(log_data(client, run_id, origin, data))
         curve = Curve(client, run_id)
 
         def on_epoch(epoch: Epoch) -> None:
             audience.on_epoch(epoch)
             curve.add(epoch.number, {"loss": epoch.loss, **epoch.metrics})
 
+        def on_export(variants: list[Variant]) -> None:
+            log_export(client, run_id, variants)
+            audience.on_export(variants)
+
         checkpoint = settings.state / "checkpoints" / target.name
         _fine_tune(origin, data, recipe, checkpoint, audience, on_epoch)
-        metrics = package(checkpoint, data, target, audience.on_export, final=final, run_id=run_id)
+        metrics = package(checkpoint, data, target, on_export, final=final, run_id=run_id)
         curve.finish()
-        log_origin(client, run_id, metrics)
         log_study(settings, run_id, target, data)
     return metrics
 
@@ -99,11 +98,3 @@ def _fine_tune(
     if checkpoint.exists():
         shutil.rmtree(checkpoint)
     unfinished.rename(checkpoint)
-
-
-def log_study(settings: Settings, run_id: str, target: Path, data: dict[str, TaskData]) -> None:
-    """Log the study of a new model folder on the validation rows, plots included, to its run."""
-    classifier = Classifier(open_model_folder(target), settings.session_threads)
-    with tempfile.TemporaryDirectory() as scratch:
-        write_report(evaluation_report(classifier, data, "validation"), Path(scratch))
-        log_files(mlflow_client(settings), run_id, Path(scratch), "evaluation")

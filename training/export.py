@@ -94,9 +94,17 @@ def export(finished: Finished, data: dict[str, TaskData], target: Path, name: st
         sizes = [(each.folder.path / "model.onnx").stat().st_size for each in classifiers]
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     variants = [
-        variant("PyTorch FP32", weights, None, reference, reference, data),
-        variant("ONNX FP32", sizes[0], 1.0, answers[0], reference, data),
-        variant("ONNX INT8", sizes[1], plain_ms / quantised_ms, answers[1], reference, data),
+        variant("PyTorch FP32", weights, None, None, reference, reference, data),
+        variant("ONNX FP32", sizes[0], plain_ms, 1.0, answers[0], reference, data),
+        variant(
+            "ONNX INT8",
+            sizes[1],
+            quantised_ms,
+            plain_ms / quantised_ms,
+            answers[1],
+            reference,
+            data,
+        ),
     ]
     temperatures = {}
     for task, rows in data.items():

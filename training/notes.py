@@ -9,6 +9,7 @@ from training.data import TaskData
 from training.encoder import is_classifier
 from training.origin import Origin
 from training.recipe import Recipe
+from training.source import GIT, git_state
 
 NOTES = "training.json"
 
@@ -21,7 +22,7 @@ def training_notes(
     seconds: float,
     **more: Any,
 ) -> dict[str, Any]:
-    """Recipe, base, and by fingerprint the rows of a checkpoint."""
+    """Recipe, base, code, and by fingerprint the rows of a checkpoint."""
     return {
         "base_model": Path(origin.base_model).name,
         "data": {
@@ -36,6 +37,7 @@ def training_notes(
         "data_digests": {task: rows.digest() for task, rows in data.items()},
         "release_digests": _set_apart(origin.base_model, data),
         "seconds": round(seconds),
+        GIT: git_state(),
         **more,
     }
 

@@ -27,8 +27,10 @@ class Variant:
 
     name: str
     megabytes: float
+    ms: float | None
+    """Median milliseconds a text on one thread; None: not timed."""
     speed: float | None
-    """Texts a second as a multiple of ONNX FP32's in the same run, one thread; None: not timed."""
+    """Texts a second as a multiple of ONNX FP32's, measured in turns with it; None: not timed."""
     accuracy: dict[str, float]
     macro_f1: dict[str, float]
     difference: float
@@ -40,6 +42,7 @@ class Variant:
 def variant(
     name: str,
     size: int,
+    ms: float | None,
     speed: float | None,
     logits: Logits,
     reference: Logits,
@@ -58,6 +61,7 @@ def variant(
     return Variant(
         name,
         round(size / 1e6, 1),
+        None if ms is None else round(ms, 3),
         None if speed is None else round(speed, 2),
         accuracy,
         f1,
@@ -75,6 +79,7 @@ def parity_table(variants: list[Variant]) -> tuple[tuple[str, ...], list[tuple[A
     ]
     rows = [
         ("megabytes", *(f"{v.megabytes:.1f}" for v in variants)),
+        ("ms a text, one thread", *("-" if v.ms is None else f"{v.ms:.2f}" for v in variants)),
         ("speed, one thread", *("-" if v.speed is None else f"{v.speed:.2f}x" for v in variants)),
         *((name, *(f"{value:.4f}" for value in values)) for name, values in figures),
         ("largest difference of a logit", *(f"{v.difference:.2g}" for v in variants)),

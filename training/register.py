@@ -19,6 +19,7 @@ from inference.model_folder import ModelFolder, open_model_folder
 from inference.registry import version_of
 from inference.stages import PRODUCTION, STAGE_TAG, STAGING, withdraw
 from training.runs import RUN, log_origin, open_run
+from training.source import GIT
 
 ARTIFACT = "model"
 EXAMPLE = "i am so happy that it arrived in time"
@@ -56,7 +57,7 @@ def register(settings: Settings, path: Path, alias: str = CHALLENGER) -> str:
                 "bytes": str(sum(file.stat().st_size for file in path.iterdir())),
                 CHECK_TAG: answers(classifier),
                 STAGE_TAG: PRODUCTION if alias == CHAMPION else STAGING,
-                **_commit(client, run_id),
+                **_git_tags(content),
             }
             version = client.create_model_version(
                 settings.model_name,
@@ -129,10 +130,9 @@ def _card(path: Path) -> str | None:
     return card.read_text().split("---\n", 2)[-1].strip() if card.is_file() else None
 
 
-def _commit(client: MlflowClient, run_id: str) -> dict[str, str]:
-    tags = client.get_run(run_id).data.tags
-    commit = tags.get("mlflow.source.git.commit")
-    return {"git_commit": commit} if commit else {}
+def _git_tags(content: dict[str, Any]) -> dict[str, str]:
+    """The code that made the model, by its own notes; what registers it may be newer."""
+    return {f"git_{name}": str(value).lower() for name, value in content.get(GIT, {}).items()}
 
 
 def _withdraw_former(client: MlflowClient, name: str) -> None:

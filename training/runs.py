@@ -1,7 +1,6 @@
 """What a run in MLflow tells: where it came from, what it learnt from, what it reached."""
 
 import json
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +9,12 @@ from typing import Any
 
 import structlog
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
 
 from barometer.errors import UnavailableError
-from barometer.settings import REPOSITORY, Settings
+from barometer.settings import Settings
 from barometer.tracking import EXPERIMENT, mlflow_client, store_faults
+from training.source import source_tags
 
 log = structlog.get_logger()
 RUN = "mlflow_run"
@@ -25,8 +25,9 @@ RUN = "mlflow_run"
 def open_run(settings: Settings, name: str, run_id: str | None = None) -> Iterator[str]:
     """A run of Barometer's experiment, the active one of `mlflow` inside the block.
 
-    It ends FINISHED, or FAILED when the block raises. A `run_id` of this store is continued; of
-    another one, as a folder from elsewhere has it, a new run is begun.
+    It ends FINISHED, or FAILED when the block raises. A `run_id` of this store is continued: it
+    keeps the tags of the code that began it, and if it had ended, how and when it ended. For one of
+    another store, as a folder from elsewhere has it, a new run is begun.
 
     Yields:
         The run's id.
@@ -41,35 +42,20 @@ def open_run(settings: Settings, name: str, run_id: str | None = None) -> Iterat
     faults = tuple(fault for fault in store_faults() if fault is not OSError)
     try:
         experiment = client.get_experiment_by_name(EXPERIMENT)
-        known = run_id if run_id and _is_known(client, run_id) else None
-        with mlflow.start_run(
-            run_id=known,
-            experiment_id=experiment.experiment_id,
-            run_name=None if known else name,
-            tags=source_tags(),
-        ) as run:
+        known = _known(client, run_id) if run_id else None
+        with (
+            _ended_as_before(client, known),
+            mlflow.start_run(
+                run_id=known.info.run_id if known else None,
+                experiment_id=experiment.experiment_id,
+                run_name=None if known else name,
+                tags=None if known else source_tags(),
+            ) as run,
+        ):
             yield run.info.run_id
     except faults as error:
         reason = str(error).splitlines()[0]
         raise UnavailableError(f"MLflow does not take the run: {reason}") from error
-
-
-def source_tags() -> dict[str, str]:
-    """The command and the commit that run, as MLflow's own tags name them."""
-    source = {"mlflow.source.name": "barometer"}
-    try:
-        commit = _git("rev-parse", "HEAD")
-        changed = bool(_git("status", "--porcelain", "--untracked-files=no"))
-    except (OSError, subprocess.SubprocessError):  # no git, or no checkout: an installed package
-        return source
-    return source | {"mlflow.source.git.commit": commit, "git.dirty": str(changed).lower()}
-
-
-def _git(*arguments: str) -> str:
-    command = ("git", "-C", str(REPOSITORY), *arguments)
-    return subprocess.run(  # noqa: S603 - our own command line, no shell
-        command, capture_output=True, text=True, timeout=10, check=True
-    ).stdout.strip()
 
 
 def log_origin(client: MlflowClient, run_id: str, content: dict[str, Any]) -> None:
@@ -79,14 +65,12 @@ def log_origin(client: MlflowClient, run_id: str, content: dict[str, Any]) -> No
     client.log_batch(run_id, params=params)
     digests = content.get("data_digests", {})
     inputs = [
-        _input(
+        rows_input(
+            task,
             str(name),
             digests[task],
-            f"training: {task}",
-            {
-                "train_rows": content["train_rows"][task],
-                "release_sha256": content["release_digests"][task],
-            },
+            content["train_rows"][task],
+            content["release_digests"][task],
         )
         for task, name in content.get("data", {}).items()
         if task in digests
@@ -96,6 +80,12 @@ def log_origin(client: MlflowClient, run_id: str, content: dict[str, Any]) -> No
         learnt = {task: one["rows_learnt"] for task, one in adapted["tasks"].items()}
         inputs.append(_input("labelled rows", adapted["rows_digest"], "adaptation", learnt))
     client.log_inputs(run_id, datasets=inputs)
+
+
+def rows_input(task: str, name: str, sha256: str, train: int, release: str) -> DatasetInput:
+    """A task's rows as MLflow's dataset: their fingerprint, and that of the release split."""
+    profile = {"train_rows": train, "release_sha256": release}
+    return _input(name, sha256, f"training: {task}", profile)
 
 
 def _input(name: str, sha256: str, context: str, profile: dict[str, Any]) -> DatasetInput:
@@ -137,13 +127,22 @@ def log_files(client: MlflowClient, run_id: str, folder: Path, where: str) -> No
     client.log_artifacts(run_id, str(folder), where)
 
 
-def _is_known(client: MlflowClient, run_id: str) -> bool:
+def _known(client: MlflowClient, run_id: str) -> Run | None:
     from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
     try:
-        client.get_run(run_id)
+        return client.get_run(run_id)
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return False
+            return None
         raise
-    return True
+
+
+@contextmanager
+def _ended_as_before(client: MlflowClient, run: Run | None) -> Iterator[None]:
+    """What is added to a finished training, or fails to be, says nothing about the training."""
+    try:
+        yield
+    finally:
+        if run is not None and run.info.end_time is not None:
+            client.set_terminated(run.info.run_id, run.info.status, run.info.end_time)

@@ -76,8 +76,10 @@ def test_track_and_sources_speak_json(tmp_path: Path) -> None:
 
 
 def test_model_folder_is_registered_as_challenger_and_listed(tmp_path: Path) -> None:
-    assert "version 1" in barometer("models", "--register", STARTER, state=tmp_path).stdout
+    registered = barometer("models", "--register", STARTER, "--json", state=tmp_path).stdout
+    assert json.loads(registered) == {"version": "1", "alias": "challenger", "folder": STARTER}
     [version] = json.loads(barometer("models", "--json", state=tmp_path).stdout)
     assert version["aliases"] == ["challenger"]
     assert version["metrics"]["validation.emotion.accuracy"] >= 0.925
     assert "challenger" in barometer("models", state=tmp_path).stdout
+    assert "version 2" in barometer("models", "--register", STARTER, state=tmp_path).stdout

@@ -214,7 +214,9 @@ async def test_time_is_for_all_texts_and_a_slow_rest_is_no_failure(
     chat.answers = [server.labels, server.labels, server.silent, server.labels]
     failsafe = start(llm_timeout_s=3, breaker_failures=1)
     assert origins(await ask(failsafe, ["glad"])) == ["llm"]
-    assert origins(await ask(failsafe, [f"glad {n}" for n in range(21)])) == ["llm"] * 20 + ["vader"]
+    assert origins(await ask(failsafe, [f"glad {n}" for n in range(21)])) == ["llm"] * 20 + [
+        "vader"
+    ]
     assert origins(await ask(failsafe, ["glad"])) == ["llm"]
 
 

@@ -7,11 +7,8 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import mlflow
 import onnx
-import pandas as pd
 import pytest
 import torch
 from transformers import (
@@ -33,48 +30,18 @@ from barometer.tracking import CHALLENGER, CHAMPION, mlflow_client
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from inference.registry import fetch, load_champion, version_of, versions
+from tests.training.conftest import Trained
 from training.data import load_task
 from training.experiment import Audience, run_experiment
-from training.finetune import Epoch, Finetuning, logits_of
+from training.finetune import Finetuning, logits_of
 from training.graph import check_fused
 from training.losses import NO_LABEL, class_weights, joint_loss
 from training.origin import Origin
-from training.parity import check_parity
+from training.parity import check_parity, parity_table
 from training.recipe import Recipe
 from training.register import ensure_champion, register
 
 SILENT = Audience(lambda _: None, lambda *_: None, lambda _: None, lambda _: None)
-
-
-class Trained(NamedTuple):
-    """What one training left behind, and what it told on its way."""
-
-    settings: Settings
-    folder: Path
-    epochs: list[Epoch]
-    steps: list[int]
-    rows_told: Any
-    variants: Any
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.settings.state / "checkpoints" / "tiny"
-
-
-@pytest.fixture(scope="module")
-def trained(rows: Path, base: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    folder = tmp_path_factory.mktemp("trained")
-    epochs: list[Epoch] = []
-    steps: list[int] = []
-    recipe = Recipe(epochs=6, learning_rate=3e-3, batch_size=16, max_tokens=32, warmup=0)
-    settings = Settings(state_dir=folder / "state")
-    told: list[object] = []
-    audience = Audience(
-        told.append, lambda done, *_: steps.append(done), epochs.append, told.append
-    )
-    origin = Origin(str(base), str(rows / "emotion"), str(rows / "sentiment"))
-    run_experiment(settings, origin, recipe, folder / "tiny", audience, final=True)
-    return Trained(settings, folder / "tiny", epochs, steps, *told)
 
 
 def test_training_learns_both_tasks_and_tells_its_progress(trained: Trained) -> None:
@@ -139,46 +106,16 @@ def test_registered_champion_is_what_the_service_loads(
     assert (listed[0].metric("emotion.accuracy") or 0) > 0.95
 
 
-def test_run_tells_rows_epochs_recipe_and_commit(trained: Trained, tmp_path: Path) -> None:
-    client = mlflow_client(trained.settings)
-    (run,) = client.search_runs(["1"])
-    assert run.info.status == "FINISHED"
-    history = client.get_metric_history(run.info.run_id, "emotion_macro_f1")
-    assert [point.step for point in history] == [1, 2, 3, 4, 5, 6]
-    assert run.data.params["learning_rate"] == "0.003"
-    assert len(run.data.tags["mlflow.source.git.commit"]) == 40
-    files = {item.path for item in client.list_artifacts(run.info.run_id, "data")}
-    assert files == {"data/data.json", "data/data.md", "data/data.png"}
-    studied = {item.path for item in client.list_artifacts(run.info.run_id, "evaluation")}
-    assert {"evaluation/evaluation.json", "evaluation/emotion-confusion.png"} <= studied
-    assert trained.rows_told["emotion"]["splits"]["release"]["rows"] == 36
-    digests = {item.dataset.digest for item in run.inputs.dataset_inputs}
-    assert trained.rows_told["emotion"]["sha256"][:36] in digests
-
-
-def test_version_belongs_to_its_run_and_loads_in_any_mlflow(trained: Trained) -> None:
-    settings = trained.settings
-    version = register(settings, trained.folder)
-    client = mlflow_client(settings)
-    found = client.get_model_version(settings.model_name, version)
-    (run,) = client.search_runs(["1"])
-    assert found.run_id == run.info.run_id
-    assert found.description.startswith("# tiny")
-    assert found.tags["git_commit"] == run.data.tags["mlflow.source.git.commit"]
-    uri = f"models:/{settings.model_name}/{version}"
-    info = mlflow.models.get_model_info(uri)
-    assert info.signature.inputs.input_names() == ["text"]
-    assert info.saved_input_example_info is not None
-    answer = mlflow.pyfunc.load_model(uri).predict(pd.DataFrame({"text": ["i feel rage today"]}))
-    assert answer.loc[0, "emotion"] == "anger"
-    assert answer.loc[0, "emotion_confidence"] == answer.loc[0, "p_anger"]
-
-
 def test_export_compares_three_forms_and_refuses_another_model(trained: Trained) -> None:
     torch_form, plain, quantised = trained.variants
     assert plain.difference < 1e-4
     assert plain.agreement == 1
     assert quantised.megabytes < plain.megabytes < torch_form.megabytes * 1.5
+    assert torch_form.ms is None
+    assert quantised.speed == pytest.approx(plain.ms / quantised.ms, rel=0.1)
+    rows = {name: cells for name, *cells in parity_table(trained.variants)[1]}
+    assert rows["ms a text, one thread"] == ["-", f"{plain.ms:.2f}", f"{quantised.ms:.2f}"]
+    assert rows["speed, one thread"] == ["-", "1.00x", f"{quantised.speed:.2f}x"]
     check_parity(trained.variants)
     lost = {task: value - 0.004 for task, value in torch_form.accuracy.items()}
     with pytest.raises(ModelError, match=r"INT8 loses 0\.40 points of emotion"):
@@ -267,8 +204,16 @@ def test_missing_split_and_base_without_tokenizer_are_named(
     with pytest.raises(ModelError, match=str(tmp_path)):
         run_experiment(settings, origin, Recipe(epochs=1), tmp_path / "t", SILENT)
     assert not (tmp_path / "t").exists()
-    runs = mlflow_client(settings).search_runs(["1"])
-    assert [run.info.status for run in runs] == ["FAILED"]
+    client = mlflow_client(settings)
+    [run] = client.search_runs(["1"])
+    assert run.info.status == "FAILED"  # and it tells all the same what it was to learn from
+    assert len(run.data.tags["mlflow.source.git.commit"]) == 40
+    assert run.data.params["learning_rate"] == "0.0002"
+    told = {item.dataset.name: item.dataset.digest for item in run.inputs.dataset_inputs}
+    assert told["emotion"] == load_task("emotion", str(rows / "emotion")).digest()[:36]
+    assert {file.path for file in client.list_artifacts(run.info.run_id, "data")} == {
+        "data/data.json", "data/data.md", "data/data.png",
+    }  # fmt: skip
 
 
 def test_full_disk_keeps_the_last_checkpoint(base: Path, rows: Path, tmp_path: Path) -> None:

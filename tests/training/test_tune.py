@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from barometer.errors import InputError, NotFoundError, UnavailableError
+from barometer.errors import ConflictError, InputError, NotFoundError, UnavailableError
 from barometer.settings import REPOSITORY, Settings
 from barometer.tracking import CHALLENGER, EXPERIMENT, mlflow_client
 from inference.model_folder import open_model_folder
@@ -21,6 +21,9 @@ from inference.registry import version_of
 from training.search.plan import Request
 from training.search.ray_session import Share, share_of
 from training.search.tune import SEARCHES, tune
+
+SEED = "5"
+"""Of a search whose second trial ASHA lets past its first epoch, so that there is more to do."""
 
 
 class Home:
@@ -64,6 +67,34 @@ class Home:
         trials = [run for run in found if "barometer.trial" in run.data.tags]
         return sorted(trials, key=lambda run: run.data.tags["barometer.trial"])
 
+    def kept_epochs(self, trial: int) -> int:
+        """Epochs of a trial that Ray has kept, checkpoint and all, for a resume."""
+        for file in (self.settings.state / SEARCHES).glob("*/experiment_state-*.json"):
+            try:
+                trials = json.loads(file.read_text())["trial_data"]
+            except json.JSONDecodeError:  # it is being written
+                continue
+            for own, kept in trials:
+                if json.loads(own)["trial_id"].endswith(f"_{trial - 1:05}"):
+                    return int((json.loads(kept)["last_result"] or {}).get("epoch", 0))
+        return 0
+
+    def search_run(self) -> Any:
+        client = mlflow_client(self.settings)
+        experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+        [run] = client.search_runs([experiment], "tags.`barometer.kind` = 'search'")
+        return run
+
+    def files(self, run: Any, folder: str | None = None) -> set[str]:
+        listed = mlflow_client(self.settings).list_artifacts(run.info.run_id, folder)
+        return {Path(file.path).name for file in listed}
+
+    def attempt(self, request: Request | None, target: Path | None = None, **changed: Any) -> None:
+        """Tune in this process: for what fails before Ray starts."""
+        settings = self.settings.model_copy(update=changed)
+        silent: Any = lambda *_: None  # noqa: E731
+        tune(settings, request, target or self.target, silent, silent, silent)
+
     def scores(self, run: Any) -> list[tuple[int, float]]:
         history = mlflow_client(self.settings).get_metric_history(run.info.run_id, "score")
         return [(point.step, point.value) for point in history]
@@ -86,13 +117,15 @@ def ray_processes(since: float) -> list[str]:
 
 @dataclass
 class Resumed:
-    """A search that was killed in its second trial, and what came of it when it was resumed."""
+    """A search that was killed in its second trial, after an epoch, and what came of it resumed."""
 
     home: Home
     before: list[Any]
     """The trials' runs as the killed search left them."""
     scores_before: list[tuple[int, float]]
     """Of the first trial, which had ended."""
+    second_before: list[tuple[int, float]]
+    """Of the second one, which went on."""
     result: dict[str, Any]
     left_by_kill: list[str]
     left: list[str]
@@ -102,19 +135,21 @@ class Resumed:
 def resumed(tmp_path_factory: pytest.TempPathFactory, base: Path, rows: Path) -> Resumed:
     home = Home(tmp_path_factory.mktemp("search"), base, rows)
     started, deadline = time.time(), time.monotonic() + 600
-    process = home.start("--trials", "3", "--epochs", "2")
-    while len(home.runs()) < 2:  # the second trial has begun, so the first has ended
+    process = home.start("--trials", "3", "--epochs", "4", "--seed", SEED)
+    while not home.kept_epochs(trial=2):  # the second trial has a checkpoint, the first has ended
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
-        time.sleep(0.2)
+        time.sleep(0.1)
+    with pytest.raises(ConflictError, match="is running"):
+        home.attempt(None)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     while (left_by_kill := ray_processes(started)) and time.monotonic() < deadline:
         time.sleep(0.2)
     before = home.runs()
-    scores = home.scores(before[0])
+    first, second = (home.scores(run) for run in before)
     result = home.tune("--resume", "--json")
-    return Resumed(home, before, scores, result, left_by_kill, ray_processes(started))
+    return Resumed(home, before, first, second, result, left_by_kill, ray_processes(started))
 
 
 def test_resumed_search_runs_no_finished_trial_twice_and_doubles_no_run(resumed: Resumed) -> None:
@@ -125,6 +160,17 @@ def test_resumed_search_runs_no_finished_trial_twice_and_doubles_no_run(resumed:
     assert len(runs) == len(resumed.result["trials"]) == 3
     assert resumed.home.scores(runs[0]) == resumed.scores_before
     assert resumed.left_by_kill == resumed.left == []
+
+
+def test_resumed_trial_goes_on_from_its_checkpoint(resumed: Resumed) -> None:
+    before, after = resumed.second_before, resumed.home.scores(resumed.home.runs()[1])
+    assert after[: len(before)] == before
+    later = [step for step, _ in after[len(before) :]]
+    [epochs] = [t["epochs"] for t in resumed.result["trials"] if t["trial"] == 2]
+    # Its last epoch may have been logged, and not yet kept: that one alone is run again.
+    assert later[0] in (len(before), len(before) + 1)
+    assert later[0] > 1
+    assert later == list(range(later[0], epochs + 1))
 
 
 def test_search_nests_its_trials_and_registers_the_best_as_challenger(resumed: Resumed) -> None:
@@ -143,11 +189,17 @@ def test_search_nests_its_trials_and_registers_the_best_as_challenger(resumed: R
         assert sorted(reached) == list(range(1, trial["epochs"] + 1))
         assert max(reached.values()) == trial["score"] <= best["score"]
     [parent] = {run.data.tags["mlflow.parentRunId"] for run in runs}
-    search = client.get_run(parent)
+    search = home.search_run()
+    assert search.info.run_id == parent
     assert search.info.status == "FINISHED"
     assert search.data.metrics["score"] == best["score"]
     assert search.data.params["space.learning_rate"] == "LogUniform [5e-05, 0.0008)"
-    assert {file.path for file in client.list_artifacts(parent)} == {"trials.json", "trials.png"}
+    assert home.files(search) == {"data", "trials.json", "trials.png"}
+    chosen = runs[best["trial"] - 1]
+    assert home.files(chosen, "export") == {"export.json", "export.md"}
+    commit = chosen.data.tags["mlflow.source.git.commit"]
+    assert client.get_model_version("barometer", "1").tags["git_commit"] == commit
+    assert search.data.tags["mlflow.source.git.commit"] == commit
     assert list((home.settings.state / SEARCHES).iterdir()) == []
 
 
@@ -184,6 +236,11 @@ def test_every_trial_failing_is_one_error_with_its_cause(home: Home, tmp_path: P
     assert "Traceback" not in err
     assert [run.info.status for run in home.runs()] == ["FAILED"]
     assert not home.target.exists()
+    search = home.search_run()  # it tells all the same what it was to learn from
+    assert search.info.status == "FAILED"
+    assert home.files(search, "data") == {"data.json", "data.md", "data.png"}
+    assert {item.dataset.name for item in search.inputs.dataset_inputs} == {"long", "sentiment"}
+    assert len(search.data.tags["mlflow.source.git.commit"]) == 40
 
 
 SESSION = """
@@ -200,6 +257,17 @@ ray.init(address=sys.argv[1], logging_level="ERROR")
 """
 
 
+def role(process: psutil.Process) -> str:
+    """What a process of Ray is: its script, or the name of what is no script."""
+    scripts = [Path(word).stem for word in process.cmdline() if word.endswith(".py")]
+    return scripts[0] if scripts else str(process.name())
+
+
+def listens_outward(process: psutil.Process) -> bool:
+    heard = [c.laddr.ip for c in process.net_connections("tcp") if c.status == "LISTEN"]
+    return not {*heard} <= {"127.0.0.1", "::1"}
+
+
 def test_ray_refuses_a_stranger_and_its_dashboard_stays_on_the_loopback() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", SESSION], cwd=REPOSITORY, text=True,
@@ -207,11 +275,6 @@ def test_ray_refuses_a_stranger_and_its_dashboard_stays_on_the_loopback() -> Non
     ) as session:  # fmt: skip
         assert session.stdout is not None
         address = session.stdout.readline().strip()
-        for process in psutil.Process(session.pid).children(recursive=True):
-            others = process.name() in ("raylet", "gcs_server")  # they name it as they start it
-            if "dashboard" in " ".join(process.cmdline()).lower() and not others:
-                listening = [c for c in process.net_connections("tcp") if c.status == "LISTEN"]
-                assert {c.laddr.ip for c in listening} <= {"127.0.0.1", "::1"}
         stranger = {
             **os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "guessed" * 5,
             "RAY_NUM_REDIS_GET_RETRIES": "1",
@@ -222,22 +285,26 @@ def test_ray_refuses_a_stranger_and_its_dashboard_stays_on_the_loopback() -> Non
         )  # fmt: skip
         assert refused.returncode != 0
         assert "InvalidAuthToken" in refused.stderr
+        processes = psutil.Process(session.pid).children(recursive=True)
+        [dashboard] = [process for process in processes if role(process) == "dashboard"]
+        assert "--host=127.0.0.1" in dashboard.cmdline()
+        outward = {role(process) for process in processes if listens_outward(process)}
+        # A dashboard that serves pages comes with more packages than Barometer brings.
+        assert "dashboard" not in outward
+        # Were these to stay on the loopback, the token would be needless; it is not.
+        assert {"gcs_server", "raylet"} <= outward
         session.communicate("\n", timeout=60)
 
 
 def test_what_cannot_work_is_said_before_ray_starts(home: Home) -> None:
-    def attempt(request: Request | None, target: Path = home.target, **changed: object) -> None:
-        settings = home.settings.model_copy(update=changed)
-        tune(settings, request, target, lambda *_: None, lambda _: None, lambda _: None)
-
     with pytest.raises(NotFoundError, match="no unfinished search"):
-        attempt(None)
+        home.attempt(None)
     with pytest.raises(UnavailableError, match="BAROMETER_BASE_MODEL"):
-        attempt(Request(), base_model=str(home.target / "nowhere"))
+        home.attempt(Request(), base_model=str(home.target / "nowhere"))
     with pytest.raises(InputError, match="target"):
-        attempt(Request(), target=home.settings.state)
+        home.attempt(Request(), target=home.settings.state)
     with pytest.raises(UnavailableError, match="BAROMETER_MLFLOW_TRACKING_URI"):
-        attempt(Request(), mlflow_tracking_uri="http://127.0.0.1:9")
+        home.attempt(Request(), mlflow_tracking_uri="http://127.0.0.1:9")
     assert not (home.settings.state / SEARCHES).exists()
 
 

@@ -14,10 +14,11 @@ from training.adaptation.graft import graft
 from training.adaptation.head import ChosenHead
 from training.adaptation.replay import Replay
 from training.runs import RUN
+from training.source import GIT, git_state
 
 FIGURES = ("validation", "test", "release")
 """Sections of `metrics.json` that hold a task's figures."""
-PASSING = (RUN, "export", "search")
+PASSING = (RUN, GIT, "export", "search")
 """What is true of the older model's making alone; the rest, such as its rows, the new one owes."""
 
 
@@ -76,6 +77,7 @@ def write_record(target: Path, validation: dict[str, Any], record: dict[str, Any
             key: value for key, value in metrics.items() if key != "validation"
         }
     metrics["adapted_from"] = record
+    metrics[GIT] = git_state()
     (target / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     card = target / "README.md"
     before = card.read_text() if card.is_file() else ""

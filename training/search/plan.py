@@ -6,7 +6,6 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from barometer.errors import NotFoundError
 from training.origin import Origin
 
 FILE = "search.json"
@@ -51,25 +50,10 @@ class Plan(BaseModel):
     concurrent: int
 
     def write(self, folder: Path) -> None:
-        """Keep the plan in the search's folder."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Keep the plan in the search's folder, which makes it one that can be resumed."""
         (folder / FILE).write_text(self.model_dump_json(indent=2) + "\n")
 
     @classmethod
     def read(cls, folder: Path) -> Self:
         """The plan of the search in `folder`."""
         return cls.model_validate_json((folder / FILE).read_text())
-
-
-def newest_unfinished(searches: Path) -> Path:
-    """The folder of the newest search that did not finish; a finished one leaves no folder.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    found = sorted(path.parent for path in searches.glob(f"*/{FILE}"))
-    if not found:
-        raise NotFoundError(
-            f"resume: there is no unfinished search in {searches}; start one without --resume."
-        )
-    return found[-1]

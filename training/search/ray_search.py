@@ -7,7 +7,6 @@ import ray
 from mlflow import MlflowClient
 from ray import tune
 from ray.tune.experiment import Trial
-from ray.tune.schedulers import AsyncHyperBandScheduler, PopulationBasedTraining, TrialScheduler
 from ray.tune.search.basic_variant import BasicVariantGenerator
 
 from barometer.errors import InputError, ModelError
@@ -18,11 +17,11 @@ from training.search.plan import Plan, Request
 from training.search.progress import LISTENER, Listener, SearchProgress
 from training.search.ray_session import share_of
 from training.search.runs import SearchRuns
-from training.search.space import described, first_point, mutations, search_space
+from training.search.scheduler import scheduler_of
+from training.search.space import described, first_point, search_space
 from training.search.trial import Job, run_trial
+from training.source import source_tags
 
-REDUCTION = 3
-"""ASHA lets the best third of the trials past a rung."""
 POPULATION_KEEPS = 4
 """Checkpoints a trial: one that another trial is about to take over must not be gone."""
 
@@ -75,6 +74,7 @@ def run_search(
         mutable=plan.scheduler == "pbt",
         tracking_uri=tracking_uri,
         parent=plan.run_id,
+        source=source_tags(),
     )
     trainable = tune.with_resources(
         tune.with_parameters(run_trial, job=job), {"cpu": plan.cpus, "gpu": plan.gpus}
@@ -119,7 +119,7 @@ def _tuner(plan: Plan, trainable: Any, folder: Path) -> tune.Tuner:
                 # A population is larger than what runs at a time: its trials take turns.
                 max_concurrent=plan.concurrent if asha else 0,
             ),
-            scheduler=_scheduler(plan, space),
+            scheduler=scheduler_of(plan, space),
             reuse_actors=True,  # importing torch again takes longer than a small epoch
             trial_dirname_creator=_directory,
         ),
@@ -133,21 +133,6 @@ def _tuner(plan: Plan, trainable: Any, folder: Path) -> tune.Tuner:
             callbacks=[SearchProgress()],
             verbose=0,
         ),
-    )
-
-
-def _scheduler(plan: Plan, space: dict[str, Any]) -> TrialScheduler:
-    """ASHA, or population based training.
-
-    Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning"; Jaderberg et al. 2017,
-    "Population Based Training of Neural Networks".
-    """
-    if plan.scheduler == "asha":
-        return AsyncHyperBandScheduler(
-            time_attr="epoch", max_t=plan.epochs, grace_period=1, reduction_factor=REDUCTION
-        )
-    return PopulationBasedTraining(
-        time_attr="epoch", perturbation_interval=1, hyperparam_mutations=mutations(space)
     )
 
 

@@ -16,6 +16,7 @@ from training.search.plan import Plan
 from training.search.plot import plot_trials
 from training.search.runs import SearchRuns
 from training.search.space import recipe_of
+from training.source import GIT
 
 
 def first_exportable(
@@ -50,6 +51,7 @@ def keep_checkpoint(
     data: dict[str, TaskData],
     checkpoint: Path,
     seconds: int,
+    git: dict[str, Any],
 ) -> None:
     """Copy a trial's best checkpoint to `checkpoint`, with the notes that `package` reads.
 
@@ -59,6 +61,7 @@ def keep_checkpoint(
         data: The rows.
         checkpoint: Replaced if it exists.
         seconds: Wall time; of a resumed search, since it was resumed.
+        git: The code that trained it, as `git_state` tells it.
     """
     if outcome.checkpoint is None or outcome.best_epoch is None:
         raise ModelError("the search kept no checkpoint: resume it.")
@@ -68,7 +71,8 @@ def keep_checkpoint(
     (checkpoint / STATE).unlink()  # three times the model's size, and nothing goes on from it
     recipe = recipe_of(outcome.config, plan.seed)
     search = {"run_id": plan.run_id, "scheduler": plan.scheduler, "trials": plan.trials}
-    notes = training_notes(plan.origin, data, recipe, outcome.best_epoch, seconds, search=search)
+    more = {"search": search, GIT: git}
+    notes = training_notes(plan.origin, data, recipe, outcome.best_epoch, seconds, **more)
     (checkpoint / NOTES).write_text(json.dumps(notes, indent=2) + "\n")
 
 

@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from barometer.errors import UnavailableError
 from barometer.tracking import EXPERIMENT
+from training.source import source_tags
 
 PARENT = "mlflow.parentRunId"
 TRIAL = "barometer.trial"
@@ -37,7 +38,7 @@ class SearchRuns:
     def start(cls, client: MlflowClient, name: str) -> "SearchRuns":
         """Begin the run of a new search."""
         experiment = client.get_experiment_by_name(EXPERIMENT)
-        tags = {"barometer.kind": "search"}
+        tags = {"barometer.kind": "search", **source_tags()}
         run = client.create_run(experiment.experiment_id, run_name=f"tune {name}", tags=tags)
         return cls(client, run.info.run_id)
 
@@ -96,6 +97,13 @@ class SearchRuns:
         run_id = find_trial_run(self.client, self.run_id, trial)
         if run_id is not None:  # a trial may fail before it begins one
             self.client.set_terminated(run_id, status)
+
+    def git_of(self, trial: str) -> dict[str, Any]:
+        """The code that trained a trial, as `git_state` told it when the trial began."""
+        run_id = find_trial_run(self.client, self.run_id, trial)
+        tags = self.client.get_run(run_id).data.tags if run_id else {}
+        commit = tags.get("mlflow.source.git.commit")
+        return {"commit": commit, "dirty": tags.get("git.dirty") == "true"} if commit else {}
 
     def scores(self, trial: str) -> dict[int, float]:
         """A trial's score by epoch."""

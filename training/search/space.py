@@ -50,6 +50,15 @@ def mutations(space: Mapping[str, Any]) -> dict[str, Any]:
     return {name: space[name] for name in MUTABLE}
 
 
+def within(space: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """`config`, with numbers outside their distribution in `space` moved to its edge."""
+    bounds = {name: d for name, d in space.items() if isinstance(d, Float | Integer)}
+    return {
+        name: min(max(value, bounds[name].lower), bounds[name].upper) if name in bounds else value
+        for name, value in config.items()
+    }
+
+
 def recipe_of(config: Mapping[str, Any], seed: int) -> Recipe:
     """The recipe that a trial's configuration stands for."""
     searched = {name: config[name] for name in Recipe.model_fields if name in config}

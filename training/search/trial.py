@@ -38,6 +38,8 @@ class Job:
     tracking_uri: str
     parent: str
     """MLflow run of the search."""
+    source: dict[str, str]
+    """Tags that tell which code runs; a worker may have no checkout."""
 
 
 def run_trial(config: dict[str, Any], *, job: Job) -> None:
@@ -84,5 +86,5 @@ def _open_run(job: Job, config: dict[str, Any], recipe: Recipe) -> None:
         registry_uri=job.tracking_uri,
         experiment_name=EXPERIMENT,
         run_name=name,
-        tags=trial_tags(job.parent, name),
+        tags=trial_tags(job.parent, name) | job.source,
     )

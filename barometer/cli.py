@@ -58,7 +58,7 @@ def serve() -> None:
             f"BAROMETER_PORT={config.port} is taken by another program: choose another port."
         )
     os.environ.update(bento_environment(config))
-    command = bento_command(config)
+    command = bento_command()
     os.execv(command[0], command)  # noqa: S606 - our own command line, no shell
 
 

@@ -4,7 +4,7 @@ import os
 import re
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator
@@ -61,6 +61,13 @@ class Settings(BaseSettings):
     """Seconds an analysis stays cached."""
     threads: int = Field(0, ge=0)
     """Threads of one model session; 0: half the cores, at least one."""
+    backend: Literal["onnxruntime", "cuda", "openvino"] = "onnxruntime"
+    """What runs the model: `onnxruntime` on the processor, `cuda` (onnxruntime-gpu and a GPU), or
+    `openvino` (its extra). `barometer bench backends` compares them."""
+    shutdown_s: int = Field(20, ge=1, le=600)
+    """Seconds that the service may take to finish what it took, once it is told to stop."""
+    work_metrics_port: int = Field(0, ge=0, le=65535)
+    """Port of the loopback where `barometer work` shows its metrics; 0: nowhere."""
     scorer_batch: int = Field(256, ge=1, le=4096)
     """Posts that a scorer takes from the stream at a time."""
     replay: str = ""

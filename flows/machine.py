@@ -73,7 +73,7 @@ def processes(settings: Settings, *, replay: bool) -> list[Process]:
     barometer = [sys.executable, "-m", "barometer"]
     shared = environment(settings)
     listed = [
-        Process("service", bento_command(settings), {**shared, **bento_environment(settings)}),
+        Process("service", bento_command(), {**shared, **bento_environment(settings)}),
         Process("scorer", [*barometer, "work", "--name", "scorer-1"], shared),
         Process("prefect", _prefect_command(settings), shared, quiet=True),
         Process("flows", [sys.executable, "-m", "flows.deploy"], shared, quiet=True),

@@ -2,21 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 from tokenizers import Tokenizer
 
 from barometer.errors import ModelError
 from barometer.labels import LABELS, TASKS, task_slice
+from barometer.metrics import observe_batch
 from barometer.text import model_input
+from inference.backends import Floats, Opener, open_onnxruntime
 from inference.batching import token_budget_batches
 from inference.calibration import softmax
 from inference.model_folder import ModelFolder
 
-Floats = npt.NDArray[np.float32]
 TOKEN_BUDGET = 2048
 """Tokens a batch: past it the INT8 graph gains nothing on a CPU and its answers wait longer."""
 
@@ -40,30 +39,23 @@ class Scores:
 class Classifier:
     """One model folder, loaded. Safe to call from several threads."""
 
-    def __init__(self, folder: ModelFolder, threads: int) -> None:
+    def __init__(
+        self, folder: ModelFolder, threads: int, open_graph: Opener = open_onnxruntime
+    ) -> None:
         """Load the graph and the tokenizer.
 
         Raises:
             ModelError: a file cannot be read as what it should be.
+            SettingsError: this machine lacks what the backend needs.
         """
         self.folder = folder
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # Two spinning pools on few cores starve each other and the event loop.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._graph = open_graph(folder.path, threads)
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(folder.path / "model.onnx"), options, providers=["CPUExecutionProvider"]
-            )
             self._tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
-        except Exception as error:  # both libraries raise bare Exception subclasses
+        except Exception as error:  # the library raises bare Exceptions
             raise ModelError(f"{folder.path} cannot be loaded: {error}.") from error
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(folder.max_tokens)
-        names = {output.name for output in self._session.get_outputs()}
-        if not {"logits", "pooled"} <= names:
-            raise ModelError(f"{folder.path}/model.onnx gives {sorted(names)}: export it again.")
 
     def score(self, texts: Sequence[str]) -> Scores:
         """Classify original texts; each is first turned into the model's input."""
@@ -100,8 +92,8 @@ class Classifier:
             for row, index in enumerate(batch):
                 ids[row, : lengths[index]] = encoded[index].ids
                 mask[row, : lengths[index]] = 1
-            feed: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
-            answer = self._session.run([output], feed)[0]
+            answer = self._graph.run(output, {"input_ids": ids, "attention_mask": mask})
+            observe_batch(len(batch), sum(lengths[index] for index in batch))
             if result is None:
                 result = np.empty((len(inputs), answer.shape[1]), np.float32)
             result[batch] = answer

@@ -13,6 +13,7 @@ from mlflow.exceptions import MlflowException
 from barometer.errors import NotFoundError, UnavailableError
 from barometer.settings import Settings
 from barometer.tracking import CHAMPION, mlflow_client, store_faults
+from inference.backends import BACKENDS
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 
@@ -124,4 +125,5 @@ def load_champion(settings: Settings) -> LoadedModel:
     """The champion, loaded and ready."""
     version = version_of(mlflow_client(settings), settings.model_name, CHAMPION)
     folder = open_model_folder(fetch(settings, version))
-    return LoadedModel(version, Classifier(folder, settings.session_threads))
+    opener = BACKENDS[settings.backend]
+    return LoadedModel(version, Classifier(folder, settings.session_threads, opener))

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from barometer.errors import SourceError
 from barometer.events import tracked, with_events
 from barometer.labels import EMOTIONS, SENTIMENTS
+from barometer.metrics import count_lookups
 from barometer.posts import Post
 from barometer.search import posts_mentioning
 from ingestion.cleaning import clean_found
@@ -49,6 +50,7 @@ class Analyst:
         keyword = " ".join(keyword.split())
         key = self._key(keyword, limit)
         cached, redis_up = await asyncio.to_thread(self._read, key)
+        count_lookups("analysis", hits=int(cached is not None), misses=int(cached is None))
         if cached is None:
             answer = await self._compute(keyword, limit)
             redis_up = redis_up and await asyncio.to_thread(self._write, key, answer)

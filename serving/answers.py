@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from barometer.posts import Judgement
 from serving.judge import judgements
 from serving.models import Models
+from serving.request_log import note_origins
 
 Origin = Literal["memory", "redis", "model", "llm", "vader"]
 
@@ -54,4 +55,5 @@ class Answers:
             judged = judgements(model.version, scores)
             for place, judgement, cut in zip(places, judged, scores.truncated, strict=True):
                 answers[place] = Answer(judgement, bool(cut), "model")
+        note_origins(answer.origin for answer in answers.values())
         return [answers[place] for place in range(len(texts))]

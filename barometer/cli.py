@@ -70,12 +70,16 @@ def work(
 
     Example: barometer work --name scorer-1
     """
+    import serving.lean  # noqa: F401 - before whatever imports MLflow
     from barometer.database import database_url, engine_for, migrate
+    from barometer.metrics import show_on
     from barometer.redis_server import connected
     from serving.parts import champion_or_starter
     from serving.scorer import Scorer
 
     config = settings()
+    if config.work_metrics_port:
+        show_on(config.work_metrics_port)
     redis = connected(config, wait_s=30)
     migrate(database_url(config))
     model, _ = champion_or_starter(config)

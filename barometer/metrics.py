@@ -5,7 +5,15 @@ Labels are few and bounded: routes by their template, never a path that a caller
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    start_http_server,
+)
+
+from barometer.errors import SettingsError
 
 REGISTRY: Final = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)  # memory, processor time, open files
@@ -57,6 +65,21 @@ def count_lookups(layer: str, *, hits: int, misses: int) -> None:
     """Count lookups in a cache layer, such as `memory`, `redis`, `analysis` or `aggregate`."""
     CACHE_HITS.labels(layer).inc(hits)
     CACHE_MISSES.labels(layer).inc(misses)
+
+
+def show_on(port: int) -> None:
+    """Serve the figures at a port of the loopback, for a process without an HTTP service.
+
+    Raises:
+        SettingsError: the port is taken.
+    """
+    try:
+        start_http_server(port, "127.0.0.1", REGISTRY)
+    except OSError as error:
+        raise SettingsError(
+            f"BAROMETER_WORK_METRICS_PORT={port} is taken by another program, or by another "
+            "scorer: give each its own, or 0."
+        ) from error
 
 
 def observe_batch(texts: int, tokens: int) -> None:

@@ -93,7 +93,8 @@ class Settings(BaseSettings):
     mlflow_port: int = Field(5000, ge=1, le=65535)
     """Port of MLflow's UI under `barometer up`."""
     log_level: str = "INFO"
-    """DEBUG, INFO, WARNING or ERROR."""
+    """DEBUG, INFO, WARNING or ERROR; DEBUG shows the messages of unexpected errors, which may quote
+    a post."""
 
     @field_validator("feeds", mode="before")
     @classmethod

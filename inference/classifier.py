@@ -11,11 +11,12 @@ from barometer.errors import ModelError
 from barometer.labels import LABELS, TASKS, task_slice
 from barometer.metrics import observe_batch
 from barometer.text import model_input
-from inference.backends import Floats, Opener, open_onnxruntime
+from inference.backends import Opener, open_onnxruntime
 from inference.batching import token_budget_batches
 from inference.calibration import softmax
 from inference.model_folder import ModelFolder
 
+Floats = npt.NDArray[np.float32]
 TOKEN_BUDGET = 2048
 """Tokens a batch: past it the INT8 graph gains nothing on a CPU and its answers wait longer."""
 

@@ -15,6 +15,7 @@ from types import FrameType
 import structlog
 import uvicorn
 
+import serving.lean  # noqa: F401 - before whatever imports MLflow
 from barometer.errors import BarometerError, UnavailableError
 from barometer.logs import set_up_logs
 from barometer.settings import settings

@@ -58,7 +58,7 @@ def serve() -> None:
             f"BAROMETER_PORT={config.port} is taken by another program: choose another port."
         )
     os.environ.update(bento_environment(config))
-    command = bento_command(config)
+    command = bento_command()
     os.execv(command[0], command)  # noqa: S606 - our own command line, no shell
 
 
@@ -70,7 +70,9 @@ def work(
 
     Example: barometer work --name scorer-1
     """
+    import serving.lean  # noqa: F401 - before whatever imports MLflow
     from barometer.database import database_url, engine_for, migrate
+    from barometer.metrics import show_on
     from barometer.redis_server import connected
     from serving.model_watch import ModelWatch
     from serving.models import Models
@@ -78,6 +80,8 @@ def work(
     from serving.scorer import Scorer
 
     config = settings()
+    if config.work_metrics_port:
+        show_on(config.work_metrics_port)
     redis = connected(config, wait_s=30)
     migrate(database_url(config))
     models = Models(*champion_or_starter(config))

@@ -16,6 +16,7 @@ EXTRA_OF = {
     **dict.fromkeys(("datasets", "optimum", "ray", "torch", "transformers"), "train"),
     **dict.fromkeys(("evidently", "onnx", "prefect"), "ops"),
     "boto3": "s3",
+    "openvino": "openvino",
 }
 """Which extra brings a module that the plain install lacks."""
 

@@ -4,7 +4,7 @@ import os
 import re
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -104,6 +104,13 @@ class Settings(BaseSettings):
     """Seconds that the LLM may take for all texts of one request."""
     llm_budget_tokens: int = Field(500_000, ge=1)
     """Tokens, read and written, that the LLM may use in a day (UTC)."""
+    backend: Literal["onnxruntime", "cuda", "openvino"] = "onnxruntime"
+    """What runs the model: `onnxruntime` on the processor, `cuda` (onnxruntime-gpu and a GPU), or
+    `openvino` (its extra). `barometer bench backends` compares them."""
+    shutdown_s: int = Field(20, ge=1, le=600)
+    """Seconds that the service may take to finish what it took, once it is told to stop."""
+    work_metrics_port: int = Field(0, ge=0, le=65535)
+    """Port of the loopback where `barometer work` shows its metrics; 0: nowhere."""
     scorer_batch: int = Field(256, ge=1, le=4096)
     """Posts that a scorer takes from the stream at a time."""
     replay: str = ""
@@ -129,7 +136,8 @@ class Settings(BaseSettings):
     mlflow_port: int = Field(5000, ge=1, le=65535)
     """Port of MLflow's UI under `barometer up`."""
     log_level: str = "INFO"
-    """DEBUG, INFO, WARNING or ERROR."""
+    """DEBUG, INFO, WARNING or ERROR; DEBUG shows the messages of unexpected errors, which may quote
+    a post."""
 
     @field_validator("feeds", mode="before")
     @classmethod

@@ -67,13 +67,8 @@ def registry_faults(missing: str) -> Iterator[None]:
         ) from error
 
 
-def mlflow_client(settings: Settings) -> "MlflowClient":
-    """A client of the tracking store and registry, with `mlflow`'s own defaults set alike.
-
-    Raises:
-        SettingsError: `ARTIFACT_ROOT` is not where the store keeps its files.
-        UnavailableError: a configured server does not answer.
-    """
+def prepare_mlflow() -> None:
+    """Set MLflow's environment, which it reads when it is imported: quiet, patient for seconds."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
@@ -81,6 +76,16 @@ def mlflow_client(settings: Settings) -> "MlflowClient":
     for chatty in ("mlflow.store", "mlflow.pyfunc"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+
+def mlflow_client(settings: Settings) -> "MlflowClient":
+    """A client of the tracking store and registry, with `mlflow`'s own defaults set alike.
+
+    Raises:
+        SettingsError: `ARTIFACT_ROOT` is not where the store keeps its files.
+        UnavailableError: a configured server does not answer.
+    """
+    prepare_mlflow()
     import mlflow  # noqa: PLC0415 - a second to import, and its environment must stand first
     from mlflow.exceptions import MlflowException  # noqa: PLC0415
 

@@ -26,6 +26,8 @@ from training.register import ensure_champion
 
 LOOPBACK = "127.0.0.1"
 READY_S = 120.0
+CLOSING_S = 5
+"""Seconds that the service may take beyond those for its last requests."""
 DEFAULT_TOPIC = "artificial intelligence"
 
 
@@ -73,7 +75,13 @@ def processes(settings: Settings, *, replay: bool) -> list[Process]:
     barometer = [sys.executable, "-m", "barometer"]
     shared = environment(settings)
     listed = [
-        Process("service", bento_command(settings), {**shared, **bento_environment(settings)}),
+        Process(
+            "service",
+            bento_command(),
+            {**shared, **bento_environment(settings)},
+            quiet=True,
+            grace_s=settings.shutdown_s + CLOSING_S,
+        ),
         Process("scorer", [*barometer, "work", "--name", "scorer-1"], shared),
         Process("prefect", _prefect_command(settings), shared, quiet=True),
         Process("flows", [sys.executable, "-m", "flows.deploy"], shared, quiet=True),

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -19,6 +18,7 @@ def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
 
 def fit_temperature(logits: Floats, labels: npt.NDArray[np.integer[Any]]) -> float:
     """The temperature that minimises the negative log likelihood of `labels` (n,)."""
+    from scipy.optimize import minimize_scalar  # noqa: PLC0415 - slow, and no answer needs it
 
     def loss(log_temperature: float) -> float:
         chosen = softmax(logits, float(np.exp(log_temperature)))[np.arange(len(labels)), labels]

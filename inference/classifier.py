@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 from tokenizers import Tokenizer
 
 from barometer.errors import ModelError
 from barometer.labels import LABELS, TASKS, task_slice
+from barometer.metrics import observe_batch
 from barometer.text import model_input
+from inference.backends import Opener, open_onnxruntime
 from inference.batching import token_budget_batches
 from inference.calibration import softmax
 from inference.model_folder import ModelFolder
@@ -40,32 +40,25 @@ class Scores:
 class Classifier:
     """One model folder, loaded. Safe to call from several threads."""
 
-    def __init__(self, folder: ModelFolder, threads: int) -> None:
+    def __init__(
+        self, folder: ModelFolder, threads: int, open_graph: Opener = open_onnxruntime
+    ) -> None:
         """Load the graph and the tokenizer.
 
         Raises:
             ModelError: a file cannot be read as what it should be.
+            SettingsError: this machine lacks what the backend needs.
         """
         self.folder = folder
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # Two spinning pools on few cores starve each other and the event loop.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._graph = open_graph(folder.path, threads)
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(folder.path / "model.onnx"), options, providers=["CPUExecutionProvider"]
-            )
             self._tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
-        except Exception as error:  # both libraries raise bare Exception subclasses
+        except Exception as error:  # the library raises bare Exceptions
             raise ModelError(f"{folder.path} cannot be loaded: {error}.") from error
-        self.mark = folder.digest()[:12]
-        """Tells two models of one name and version apart, by what was loaded."""
+        self.mark = f"{folder.digest()[:12]}-{open_graph.__name__.removeprefix('open_')}"
+        """Tells two models of one name and version apart, by what was loaded and what runs it."""
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(folder.max_tokens)
-        names = {output.name for output in self._session.get_outputs()}
-        if not {"logits", "pooled"} <= names:
-            raise ModelError(f"{folder.path}/model.onnx gives {sorted(names)}: export it again.")
 
     def score(self, texts: Sequence[str]) -> Scores:
         """Classify original texts; each is first turned into the model's input."""
@@ -109,8 +102,8 @@ class Classifier:
             for row, index in enumerate(batch):
                 ids[row, : lengths[index]] = encoded[index].ids
                 mask[row, : lengths[index]] = 1
-            feed: dict[str, Any] = {"input_ids": ids, "attention_mask": mask}
-            answers = self._session.run(outputs, feed)
+            answers = self._graph.run(outputs, {"input_ids": ids, "attention_mask": mask})
+            observe_batch(len(batch), sum(lengths[index] for index in batch))
             if number == 0:
                 results = [np.empty((len(inputs), a.shape[1]), np.float32) for a in answers]
             for result, answer in zip(results, answers, strict=True):

@@ -5,6 +5,7 @@ tokenizer.json  the fast tokenizer
 config.json     labels, the tasks that it answers, temperatures, longest input
 metrics.json    what was measured, by which data
 reference.csv   the model's own answers on the validation rows, which drift compares with
+model.fp32.onnx the fused graph before quantisation, for the backends that need it (optional)
 replay.npz      features and labels of old training rows, no texts; adapting repeats them (optional)
 learnt.txt      hashes of the texts that it was adapted to, which the gate leaves out (optional)
 README.md       the model card
@@ -19,7 +20,9 @@ from typing import Any
 from barometer.errors import ModelError
 from barometer.labels import LABELS, TASKS
 
-FILES = ("model.onnx", "tokenizer.json", "config.json", "metrics.json")
+GRAPH = "model.onnx"
+FP32_GRAPH = "model.fp32.onnx"
+FILES = (GRAPH, "tokenizer.json", "config.json", "metrics.json")
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class ModelFolder:
     def digest(self) -> str:
         """SHA-256 of the weights and the configuration, in hexadecimal."""
         total = hashlib.sha256()
-        for name in ("model.onnx", "config.json", "tokenizer.json"):
+        for name in (GRAPH, "config.json", "tokenizer.json"):
             total.update((self.path / name).read_bytes())
         return total.hexdigest()
 

@@ -13,6 +13,7 @@ from mlflow.entities.model_registry import ModelVersion
 from barometer.errors import ModelError, UnavailableError
 from barometer.settings import Settings
 from barometer.tracking import CHAMPION, mlflow_client, registry_faults, store_faults
+from inference.backends import BACKENDS
 from inference.check import CHECK_TAG, check
 from inference.classifier import Classifier
 from inference.model_folder import ModelFolder, open_model_folder
@@ -178,7 +179,7 @@ def load(settings: Settings, version: str) -> LoadedModel:
     """
     registered = model_version(mlflow_client(settings), settings.model_name, version)
     folder = registered_folder(settings, registered)
-    classifier = Classifier(folder, settings.session_threads)
+    classifier = Classifier(folder, settings.session_threads, BACKENDS[settings.backend])
     return LoadedModel(version, classifier, check(classifier, registered.tags.get(CHECK_TAG)))
 
 

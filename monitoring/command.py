@@ -12,7 +12,8 @@ from barometer.settings import Settings
 from barometer.tables import DriftReportRow
 from barometer.tracking import CHAMPION, EXPERIMENT, mlflow_client
 from inference.registry import fetch, version_of
-from monitoring.drift import compare, left_out
+from monitoring.columns import left_out
+from monitoring.drift import compare
 from monitoring.reports import report_folder
 from monitoring.window import live_window, validation_reference
 

@@ -9,7 +9,7 @@ import pandas as pd
 from evidently import DataDefinition, Dataset, Report
 from evidently.presets import DataDriftPreset
 
-from monitoring.window import CATEGORICAL, COLUMNS, NUMERICAL
+from monitoring.columns import CATEGORICAL, COLUMNS, NUMERICAL
 
 TESTS = {"categorical": "jensenshannon", "numerical": "wasserstein"}
 """Distances, not p-values: with thousands of posts any difference is significant. Wasserstein is
@@ -65,8 +65,3 @@ def compare(current: pd.DataFrame, reference: pd.DataFrame, page: Path) -> Drift
     }
     drifted = sum(column["drifted"] for column in columns.values()) >= DRIFT_SHARE * len(columns)
     return Drift(columns, drifted)
-
-
-def left_out(columns: dict[str, dict[str, Any]]) -> list[str]:
-    """The columns that a report with these `columns` could not compare."""
-    return [name for name in COLUMNS if name not in columns]

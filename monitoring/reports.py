@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from barometer.errors import NotFoundError
 from barometer.settings import Settings
 from barometer.tables import DriftReportRow
-from monitoring.drift import left_out
+from monitoring.columns import left_out
 
 NEWEST = 50
 

@@ -10,10 +10,8 @@ from sqlalchemy import Engine, select
 from barometer.errors import ModelError
 from barometer.tables import PostRow
 from barometer.text import model_input
+from monitoring.columns import COLUMNS
 
-CATEGORICAL = ("emotion", "sentiment")
-NUMERICAL = ("confidence", "sentiment_score", "length")
-COLUMNS = CATEGORICAL + NUMERICAL
 MOST_POSTS = 5_000
 
 

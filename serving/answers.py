@@ -20,6 +20,7 @@ from serving.text_cache import decode, encode, model_mark, text_key
 
 if TYPE_CHECKING:
     from serving.failsafe import Failsafe
+from serving.request_log import note_origins
 
 Origin = Literal["memory", "redis", "model", "llm", "vader"]
 LONG = 5_000
@@ -86,7 +87,9 @@ class Answers:
             *(self._of_model(models[mark], wanted, group) for mark, group in asked.items())
         )
         found = {key: answer for group in groups for key, answer in group.items()}
-        return [found[key] for key in keys]
+        answers = [found[key] for key in keys]
+        note_origins(answer.origin for answer in answers)
+        return answers
 
     async def _of_model(
         self, model: LoadedModel, wanted: str | None, asked: Mapping[str, "_Asked"]

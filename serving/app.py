@@ -14,6 +14,7 @@ from starlette.routing import Match
 from barometer import __version__
 from ingestion.catalog import searchable
 from serving import (
+    metrics,
     problems,
     routes_events,
     routes_failsafe,
@@ -47,7 +48,14 @@ def create_app() -> FastAPI:
     problems.install(app)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(BodyLimit)
-    for routes in (routes_mood, routes_events, routes_models, routes_state, routes_failsafe):
+    for routes in (
+        routes_mood,
+        routes_events,
+        routes_models,
+        routes_state,
+        routes_failsafe,
+        metrics,
+    ):
         app.include_router(routes.router)
 
     @app.get("/", include_in_schema=False)

@@ -10,6 +10,7 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
+from barometer.metrics import count_lookups
 from barometer.redis_server import impatient
 
 log = structlog.get_logger()
@@ -57,6 +58,7 @@ class MemoryLayer:
                 found[key] = value
         self.hits += len(found)
         self.misses += len(keys) - len(found)
+        count_lookups(self.name, hits=len(found), misses=len(keys) - len(found))
         return found
 
     async def put_many(self, items: Mapping[str, bytes], ttl_s: float) -> None:
@@ -94,6 +96,7 @@ class RedisLayer:
         found = {key: value for key, value in pairs if value is not None}
         self.hits += len(found)
         self.misses += len(keys) - len(found)
+        count_lookups(self.name, hits=len(found), misses=len(keys) - len(found))
         return found
 
     async def put_many(self, items: Mapping[str, bytes], ttl_s: float) -> None:

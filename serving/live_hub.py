@@ -53,9 +53,14 @@ class LiveHub:
             self._clients.discard(queue)
 
     @property
+    def clients(self) -> int:
+        """How many listen."""
+        return len(self._clients)
+
+    @property
     def full(self) -> bool:
         """Whether no further client is taken."""
-        return len(self._clients) >= MOST_CLIENTS
+        return self.clients >= MOST_CLIENTS
 
     def _send(self, message: str) -> None:
         for queue in self._clients:

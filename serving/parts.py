@@ -13,6 +13,7 @@ from barometer.redis_server import connect, redis_url
 from barometer.settings import REPOSITORY, Settings
 from barometer.stream import PostStream
 from inference.absent import absent_model
+from inference.backends import BACKENDS
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from inference.registry import LoadedModel, load, load_champion
@@ -93,5 +94,6 @@ def champion_or_starter(settings: Settings) -> tuple[LoadedModel, str]:
         return load_champion(settings), ""
     except (ModelError, NotFoundError, UnavailableError) as error:
         log.warning("serving the starter model", reason=str(error))
-        classifier = Classifier(open_model_folder(STARTER), settings.session_threads)
+        folder, opener = open_model_folder(STARTER), BACKENDS[settings.backend]
+        classifier = Classifier(folder, settings.session_threads, opener)
         return LoadedModel("starter", classifier), str(error)

@@ -5,8 +5,6 @@ import io
 from collections.abc import Sequence
 from typing import Final
 
-from matplotlib.figure import Figure
-
 COLOURS: Final = {
     "sadness": "#3b6fb6",
     "joy": "#e0a100",
@@ -19,6 +17,8 @@ COLOURS: Final = {
 
 def pie_png(keyword: str, shares: Sequence[tuple[str, float]], posts: int) -> str:
     """A ring of the shares (label, per cent), largest first, as base64 PNG of 900 by 600 pixels."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - slow, and few ask for a plot
+
     figure = Figure(figsize=(9, 6), dpi=100, facecolor="white")
     axes = figure.add_axes((0.02, 0.04, 0.58, 0.80))
     shown = sorted((s for s in shares if s[1] > 0), key=lambda share: -share[1])

@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from barometer.errors import BarometerError, InputError, OverloadedError, UnavailableError
+from serving.request_log import request_id
 
 log = structlog.get_logger()
 
@@ -18,10 +19,15 @@ log = structlog.get_logger()
 def problem(
     status: int, title: str, detail: str, *, kind: str = "about:blank", field: str | None = None
 ) -> JSONResponse:
-    """One problem document; `field` names the part of the request that is wrong."""
+    """One problem document; `field` names the part of the request that is wrong.
+
+    `request_id` is the one under which the log tells of it.
+    """
     content: dict[str, Any] = {"type": kind, "title": title, "status": status, "detail": detail}
     if field is not None:
         content["field"] = field
+    if (name := request_id()) is not None:
+        content["request_id"] = name
     headers = {"Retry-After": "5"} if status == UnavailableError.status else None
     return JSONResponse(content, status, headers, media_type="application/problem+json")
 

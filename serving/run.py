@@ -1,13 +1,10 @@
-"""How BentoML is started: its command line and a quiet environment."""
+"""How the service is started: its command line and a quiet environment."""
 
 import os
 import socket
 import sys
-from pathlib import Path
 
 from barometer.settings import Settings
-
-TARGET = "serving.service:BarometerService"
 
 
 def is_free(port: int) -> bool:
@@ -21,16 +18,16 @@ def is_free(port: int) -> bool:
     return True
 
 
-def bento_command(settings: Settings) -> list[str]:
-    """BentoML's serve command, by the interpreter that runs Barometer."""
-    script = Path(sys.executable).parent / "bentoml"
-    where = ["--host", settings.host, "--port", str(settings.port)]
-    return [sys.executable, str(script), "serve", TARGET, *where]
+def bento_command() -> list[str]:
+    """The BentoML service as a process, by the interpreter that runs Barometer."""
+    return [sys.executable, "-m", "serving.start"]
 
 
 def bento_environment(settings: Settings) -> dict[str, str]:
-    """BentoML's folders inside the state folder, nothing phoned home, threads bounded."""
+    """Where it listens, BentoML's folders in the state folder, no telemetry, threads bounded."""
     return {
+        "BAROMETER_HOST": settings.host,
+        "BAROMETER_PORT": str(settings.port),
         "BENTOML_HOME": str(settings.state / "bentoml"),
         "BENTOML_DO_NOT_TRACK": "True",
         "ORT_DISABLE_TELEMETRY": "1",

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from barometer.events import tracked, with_events
 from barometer.live import announce, count_scored
+from barometer.metrics import POSTS_BURIED, POSTS_SCORED
 from barometer.posts import Judgement, Post
 from barometer.redis_server import REDIS_FAULTS
 from barometer.store import Stored, store
@@ -87,7 +88,7 @@ class Scorer:
         readable = [entry for entry in entries if entry.post is not None]
         for entry in entries:
             if entry.post is None:
-                self._stream.bury(entry, "the entry's fields cannot be read as a post")
+                self._bury(entry, "the entry's fields cannot be read as a post")
         if not readable:
             return
         try:
@@ -96,7 +97,7 @@ class Scorer:
             if is_outage(error):
                 raise  # nothing is acknowledged, all of it comes again
             if len(readable) == 1:
-                self._stream.bury(readable[0], reason_of(error))
+                self._bury(readable[0], reason_of(error))
                 log.warning("post buried", entry=readable[0].id, reason=type(error).__name__)
                 return
             # One poison post must not take its batch along: halve until it stands alone.
@@ -105,8 +106,13 @@ class Scorer:
             self.work(readable[middle:])
             return
         self.stored += len(stored.new_posts)
+        POSTS_SCORED.inc(len(stored.new_posts))
         self._tell([pair for pair in judged if (pair[0].source, pair[0].id) in stored.new_posts])
         self._stream.acknowledge([entry.id for entry in readable])
+
+    def _bury(self, entry: Entry, reason: str) -> None:
+        self._stream.bury(entry, reason)
+        POSTS_BURIED.inc()
 
     def _judge_and_store(
         self, entries: Sequence[Entry]
@@ -150,7 +156,7 @@ class Scorer:
         for entry in claimed:
             count = counts.get(entry.id, 1)
             if count > HOPELESS_DELIVERIES:
-                self._stream.bury(entry, f"delivered {count} times without being stored")
+                self._bury(entry, f"delivered {count} times without being stored")
             elif count > MOST_DELIVERIES:
                 self.work([entry])
         self._stream.trim(KEEP_MS, int(time.time() * 1000))

@@ -1,6 +1,7 @@
 """The BentoML service. Run it with `barometer serve`."""
 
 import gc
+from functools import cache
 
 import bentoml
 import structlog
@@ -11,24 +12,34 @@ from barometer.logs import set_up_logs
 from barometer.settings import settings
 from serving.app import attach, create_app
 from serving.judge import judge
-from serving.parts import open_parts
-from serving.tether import tie_to_parent
+from serving.parts import Parts, open_parts
+from serving.request_log import RequestLog
 
 log = structlog.get_logger()
 app = create_app()
 
 
+@cache
+def parts() -> Parts:
+    """The parts of this process; what keeps them from opening is raised, as by `open_parts`."""
+    return open_parts(settings())
+
+
 @bentoml.service(
-    name="barometer", workers=1, traffic={"timeout": 60}, logging={"access": {"enabled": False}}
+    name="barometer",
+    workers=1,
+    traffic={"timeout": 60},
+    logging={"access": {"enabled": False}},
+    # Its own have a label for each path that a caller makes up, and grow without bound by it.
+    metrics={"enabled": False},
 )
-@bentoml.asgi_app(app, path="/")
+@bentoml.asgi_app(RequestLog(app), path="/")
 class BarometerService:
     """REST, WebSocket and the dashboard, in one process of one worker."""
 
     def __init__(self) -> None:
-        tie_to_parent()  # to BentoML's arbiter, which may be killed and would leave the port held
         set_up_logs(settings().log_level)
-        self._parts = open_parts(settings())
+        self._parts = parts()
         attach(app, self._parts)
         try:
             judge(self._parts.models.champion, ["warm up"])
@@ -44,6 +55,8 @@ class BarometerService:
         app.state.hub.start()
         self._parts.watch.start()
         app.state.hot_words.start()
+        version = self._parts.models.champion.version
+        log.info("serving", port=settings().port, model_version=version)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def leave(self) -> None:
@@ -52,6 +65,7 @@ class BarometerService:
         await app.state.hot_words.stop()
         await app.state.hub.stop()
         await self._parts.failsafe.close()
+        log.info("every request is answered; stopping")
 
     def __is_ready__(self) -> bool:
         """Ready while the database answers; without Redis the service answers on, degraded."""

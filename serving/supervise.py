@@ -24,7 +24,6 @@ from circus.sighandler import SysHandler
 from barometer.errors import ConflictError
 
 COLOURS = (36, 35, 32, 33, 34, 96, 95, 92)
-GRACE_S = 10.0
 SWEEP_S = 3.0
 
 
@@ -37,6 +36,8 @@ class Process:
     env: Mapping[str, str] = field(default_factory=dict)
     quiet: bool = False
     """Keep its output for its log file; only its warnings matter on the terminal."""
+    grace_s: float = 10.0
+    """Seconds between being told to stop and being killed."""
 
 
 class Labelled:
@@ -175,7 +176,7 @@ def _watcher(process: Process, output: Labelled, sessions: Sessions) -> dict[str
         "stderr_stream": {"stream": output},
         "stop_signal": signal.SIGTERM,
         "stop_children": True,
-        "graceful_timeout": GRACE_S,
+        "graceful_timeout": process.grace_s,
         "max_retry": -1,
         "autostart": True,
         "priority": 0,

@@ -46,7 +46,7 @@ def test_what_dies_is_restarted_and_ctrl_c_leaves_no_process(
 ) -> None:
     with running_machine(tmp_path, BAROMETER_REPLAY=str(recording)) as machine:
         assert [event["slug"] for event in machine.get("/events")["events"]] == ["us-flights"]
-        victims = {"scorer": "barometer work", "redis": "redis-server", "web": "serving.service"}
+        victims = {"scorer": "barometer work", "redis": "redis-server", "web": "serving.start"}
         for mark, words in victims.items():
             victim = machine.child(words)
             victim.send_signal(signal.SIGKILL)

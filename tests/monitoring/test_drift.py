@@ -12,10 +12,11 @@ from barometer.settings import Settings
 from barometer.store import store
 from barometer.tracking import EXPERIMENT, mlflow_client
 from inference.registry import LoadedModel
+from monitoring.columns import COLUMNS
 from monitoring.command import report_now
 from monitoring.drift import compare
 from monitoring.reports import latest_reports, report_file
-from monitoring.window import COLUMNS, live_window, validation_reference
+from monitoring.window import live_window, validation_reference
 from serving.judge import judge
 from tests.conftest import STARTER, judgement, post
 from training.register import ensure_champion

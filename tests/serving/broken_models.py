@@ -47,8 +47,8 @@ class FaultySession:
 def faulty_model() -> tuple[LoadedModel, FaultySession]:
     """The starter, and the door to its graph."""
     classifier = Classifier(open_model_folder(STARTER), threads=1)
-    session = FaultySession(classifier._session)
-    classifier._session = session
+    session = FaultySession(classifier._graph)
+    classifier._graph = session
     return LoadedModel("7", classifier), session
 
 

@@ -18,7 +18,7 @@ def now() -> str:
 def test_probes(machine: Machine) -> None:
     assert machine.http.get("/healthz").status_code == 200
     assert machine.http.get("/readyz").status_code == 200
-    assert b"bentoml" in machine.http.get("/metrics").content
+    assert b"barometer_requests_total" in machine.http.get("/metrics").content
 
 
 def test_predict(machine: Machine) -> None:

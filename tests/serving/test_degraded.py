@@ -37,7 +37,7 @@ def test_service_without_redis_and_registry_answers_and_says_degraded(lonely: Se
         "BAROMETER_REDIS_URL": redis_url(lonely),
         **bento_environment(lonely),
     }
-    process = subprocess.Popen(bento_command(lonely), cwd=REPOSITORY, env=env)
+    process = subprocess.Popen(bento_command(), cwd=REPOSITORY, env=env)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{lonely.port}", timeout=30) as http:
             eventually(lambda: http.get("/readyz").is_success, "the service is not ready", 90)

@@ -81,7 +81,7 @@ def _one_target(
     guesses = logits.argmax(axis=1)
     counts = np.bincount(guesses[rows], minlength=classes)
     table = confusion(truth[known], guesses[known], classes)
-    corrected = prevalence([(Confusion(table), counts[None])])
+    corrected = prevalence([(Confusion(table, classes), counts[None])])
     temperature = fit_temperature(logits[known], truth[known])
     priors = np.bincount(truth[known], minlength=classes) / len(known)
     estimates = (

@@ -45,22 +45,25 @@ WEAKEST: Final = 0.1
 class Confusion:
     """How one model confuses the labels of one task, as counted on rows whose labels are known."""
 
-    def __init__(self, counts: Any) -> None:
+    def __init__(self, counts: Any, labels: int) -> None:
         """`counts` (labels, labels): a row is the true label, a column the one that was named.
 
         Raises:
             ModelError: these are no counts, a label has no row, or the labels are told apart too
                 poorly to solve for their shares.
         """
-        table = np.array(counts, dtype=np.float64)
-        if table.ndim != 2 or len(set(table.shape)) != 1 or not (table >= 0).all():
-            raise ModelError("the confusion is no square table of counts")
+        try:
+            table = np.array(counts, dtype=np.float64).reshape(labels, labels)
+        except (ValueError, TypeError) as error:
+            raise _no_table(labels) from error
+        if not (np.isfinite(table).all() and (table >= 0).all()):
+            raise _no_table(labels)
         if not table.sum(axis=1).all():
-            raise ModelError("a label has no row in the confusion")
+            raise ModelError("the model's folder has no row of some label in its confusion")
         self.counts: Floats = table
         self._rates: Floats = table / table.sum(axis=1, keepdims=True)
         if np.linalg.svd(self._rates, compute_uv=False).min() < WEAKEST:
-            raise ModelError("the model tells some labels apart too poorly")
+            raise ModelError("the model tells some labels apart too poorly to solve for shares")
 
     @cached_property
     def inverse(self) -> Floats:
@@ -96,6 +99,18 @@ class Prevalence:
     """(groups, labels) as solved, not yet within [0, 1]: what differences are tested on."""
     draws: Floats
     """(draws, groups, labels) likewise; a draw's confusion is the same for all groups."""
+
+    def only(self, groups: Sequence[int]) -> "Prevalence":
+        """The same of some groups."""
+        kept = list(groups)
+        return Prevalence(
+            self.share[kept],
+            self.low[kept],
+            self.high[kept],
+            self.sampling[kept],
+            self.solved[kept],
+            self.draws[:, kept],
+        )
 
 
 def prevalence(parts: Sequence[tuple[Confusion | None, Counts]]) -> Prevalence:
@@ -137,6 +152,10 @@ def prevalence(parts: Sequence[tuple[Confusion | None, Counts]]) -> Prevalence:
         solved,
         drawn,
     )
+
+
+def _no_table(labels: int) -> ModelError:
+    return ModelError(f"the confusion is no table of {labels} by {labels} counts: export again")
 
 
 def _dirichlet(counts: Any, prior: float, rng: np.random.Generator) -> Floats:

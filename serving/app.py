@@ -13,7 +13,7 @@ from starlette.routing import Match
 
 from barometer import __version__
 from ingestion.catalog import searchable
-from serving import problems, routes_events, routes_mood, routes_state
+from serving import problems, routes_analytics, routes_events, routes_mood, routes_state
 from serving.analysis import Analyst
 from serving.guards import BodyLimit, SecurityHeaders
 from serving.live_hub import LiveHub
@@ -39,8 +39,9 @@ def create_app() -> FastAPI:
     problems.install(app)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(BodyLimit)
-    for router in (routes_mood.router, routes_events.router, routes_state.router):
-        app.include_router(router)
+    # /events/compare comes before /events/{slug}, which would take it for a slug.
+    for routes in (routes_analytics, routes_mood, routes_events, routes_state):
+        app.include_router(routes.router)
 
     @app.get("/", include_in_schema=False)
     async def dashboard() -> FileResponse:

@@ -152,8 +152,10 @@ def _own_or(models: Models, version: str, task: str, champion: Confusion) -> tup
 def _confusion(models: Models, version: str, task: str) -> Confusion:
     counts = models.pick(version, "").classifier.folder.confusion(task)
     if counts is None:
-        raise ModelError(f"model version {version} records no confusion of its {task} answers")
-    return Confusion(counts)
+        raise ModelError(
+            f"model version {version} records no confusion of its {task} answers: export it again"
+        )
+    return Confusion(counts, len(TASKS[task]))
 
 
 def _percent(share: Any) -> float:

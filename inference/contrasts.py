@@ -7,13 +7,15 @@ from scipy.stats import norm
 
 from inference.prevalence import Counts, Floats, Prevalence
 
+TINY = 1e-12
+
 
 def against_the_others(found: Prevalence, posts: Counts) -> tuple[Floats, Floats]:
     """Each group's shares against those of all other groups' posts taken together.
 
-    A Wald test on the solved shares: their difference over its spread among the draws. A draw has
-    one confusion for all groups, so what the classifier does to all of them alike cancels out.
-    Groups that share posts make the test only more cautious.
+    A score test on the solved shares: their difference over the spread that it had if all groups
+    were alike. What the classifier does to all of them cancels out. Groups that share posts make
+    the test only more cautious.
 
     Args:
         found: two groups or more, each with posts.
@@ -25,8 +27,10 @@ def against_the_others(found: Prevalence, posts: Counts) -> tuple[Floats, Floats
     weights = np.where(np.eye(len(posts), dtype=bool), 0, posts[None]).astype(float)
     weights /= weights.sum(axis=1, keepdims=True)
     solved = found.solved - weights @ found.solved
-    spread = (found.draws - weights @ found.draws).std(axis=0)
-    p_values: Floats = 2 * norm.sf(np.abs(solved) / spread)
+    spread = found.chance + weights**2 @ found.chance
+    spread += (found.by_confusion - weights @ found.by_confusion).var(axis=0)
+    # A label that no post of any group was given has no spread, and no difference.
+    p_values: Floats = 2 * norm.sf(np.abs(solved) / np.sqrt(np.maximum(spread, TINY)))
     return found.share - weights @ found.share, p_values
 
 

@@ -97,8 +97,11 @@ class Prevalence:
     what is not known of the confusion."""
     solved: Floats
     """(groups, labels) as solved, not yet within [0, 1]: what differences are tested on."""
-    draws: Floats
-    """(draws, groups, labels) likewise; a draw's confusion is the same for all groups."""
+    chance: Floats
+    """(groups, labels) variance of `solved` by which posts were seen, had all groups the same
+    shares."""
+    by_confusion: Floats
+    """(draws, groups, labels) `solved` by each draw of the confusion, one for all groups."""
 
     def only(self, groups: Sequence[int]) -> "Prevalence":
         """The same of some groups."""
@@ -109,7 +112,8 @@ class Prevalence:
             self.high[kept],
             self.sampling[kept],
             self.solved[kept],
-            self.draws[:, kept],
+            self.chance[kept],
+            self.by_confusion[:, kept],
         )
 
 
@@ -126,7 +130,8 @@ def prevalence(parts: Sequence[tuple[Confusion | None, Counts]]) -> Prevalence:
     solved: Any = 0.0
     drawn: Any = 0.0
     by_posts: Any = 0.0
-    by_rows: Any = 0.0
+    by_confusion: Any = 0.0
+    chance: Any = 0.0
     for confusion, counts in parts:
         posts = counts.sum(axis=1, keepdims=True)
         shares = counts / np.maximum(posts, 1)
@@ -139,18 +144,22 @@ def prevalence(parts: Sequence[tuple[Confusion | None, Counts]]) -> Prevalence:
         point = np.einsum("kl,gl->gk", inverse, shares)
         solved = solved + weight * point
         drawn = drawn + weight * np.einsum("dkl,dgl->dgk", inverses, sampled)
+        by_confusion = by_confusion + weight * np.einsum("dkl,gl->dgk", inverses, shares)
         by_posts = by_posts + weight**2 * np.einsum("kl,dgl->dgk", inverse, sampled).var(axis=0)
-        by_rows = by_rows + weight**2 * np.einsum("dkl,gl->dgk", inverses, shares).var(axis=0)
+        pooled = counts.sum(axis=0) / max(1, counts.sum())
+        spread = inverse**2 @ pooled - (inverse @ pooled) ** 2  # of one post, by the multinomial
+        chance = chance + weight**2 * spread / np.maximum(posts, 1)
     share = _onto_simplex(solved)
     low, high = np.quantile(_onto_simplex(drawn), BOUNDS, axis=0)
-    posts_part, rows_part = by_posts.sum(axis=1), by_rows.sum(axis=1)
+    posts_part, rows_part = by_posts.sum(axis=1), by_confusion.var(axis=0).sum(axis=1)
     return Prevalence(
         share,
         np.minimum(low, share),
         np.maximum(high, share),
         posts_part / (posts_part + rows_part),
         solved,
-        drawn,
+        chance,
+        np.broadcast_to(by_confusion, (DRAWS, *solved.shape)),
     )
 
 

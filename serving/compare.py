@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
+import numpy as np
 from scipy.stats import t as student
 
 from barometer.comparison import Group
@@ -13,12 +14,14 @@ from inference.prevalence import prevalence
 from serving.models import Models
 from serving.shares import Shares, counted, shares
 
-FEW_POSTS: Final = 10
-"""A group with fewer answers is shown, and not tested."""
+FEW_EXPECTED: Final = 5
+"""Posts with a label, and without it, that a line and its others must be expected to have, were they
+alike, or the label is not tested there: with fewer the normal distribution is no guide (Cochran
+1954)."""
 LEVEL: Final = 0.05
 TEST: Final = (
-    "each line against all other lines together: Wald test on the corrected shares, p-values after "
-    "Holm 1979 over all tests of this answer"
+    "each line against all other lines together: score test on the corrected shares, p-values "
+    "after Holm 1979 over all tests of this answer"
 )
 
 
@@ -80,26 +83,30 @@ def _differences(groups: Sequence[Group], tasks: Sequence[Shares]) -> list[dict[
     lines: list[dict[str, Any]] = []
     for found in tasks:
         posts = found.counts.sum(axis=1)
-        tested = [i for i in range(len(groups)) if posts[i] >= FEW_POSTS]
+        tested = [i for i in range(len(groups)) if posts[i]]
         if len(tested) < 2:
             continue
+        expected = posts[:, None] * found.counts.sum(axis=0) / posts.sum()
+        cells = np.stack([expected, posts[:, None] - expected])  # with the label, and without
+        enough = np.minimum(cells, cells.sum(axis=1, keepdims=True) - cells).min(axis=0)
         # Counts as they are tell as well whether groups differ, only not by how much.
         whole = found.corrected or prevalence([(None, found.counts)])
         differences, p_values = against_the_others(whole.only(tested), posts[tested])
         # Of two groups the second says the same as the first.
         for place, i in enumerate(tested[:1] if len(tested) == 2 else tested):
-            for j, label in enumerate(TASKS[found.task]):
-                lines.append(
-                    {
-                        "event": groups[i].event,
-                        "group": groups[i].name,
-                        "task": found.task,
-                        "label": label,
-                        "points": round(100 * float(differences[place, j]), 2),
-                        "p_value": float(p_values[place, j]),
-                        "corrected": found.corrected is not None,
-                    }
-                )
+            lines += [
+                {
+                    "event": groups[i].event,
+                    "group": groups[i].name,
+                    "task": found.task,
+                    "label": label,
+                    "points": round(100 * float(differences[place, j]), 2),
+                    "p_value": float(p_values[place, j]),
+                    "corrected": found.corrected is not None,
+                }
+                for j, label in enumerate(TASKS[found.task])
+                if enough[i, j] >= FEW_EXPECTED
+            ]
     adjusted = holm([line["p_value"] for line in lines])
     for line, p_value in zip(lines, adjusted, strict=True):
         line["p_value"] = round(float(p_value), 4)

@@ -97,8 +97,8 @@ class Comparison(BaseModel):
     end: datetime
     lines: list[ComparisonLine] = Field(description="most posts first")
     differences: list[Difference] = Field(
-        description="the surest first; groups under 10 posts are not tested, and of two groups "
-        "only the first"
+        description="the surest first; a label is not tested where fewer than 5 posts are "
+        "expected to have it, and of two groups only the first is"
     )
     test: str
     empty: list[str] = Field(description="events without posts in the window")

@@ -16,7 +16,6 @@ from redis import Redis
 from sqlalchemy import Engine
 
 from barometer.database import engine_for, migrate
-from barometer.events import new_event, track
 from barometer.labels import EMOTIONS
 from barometer.settings import Settings
 from barometer.store import store

@@ -15,9 +15,9 @@ from serving.models import Models
 from serving.shares import Shares, counted, shares
 
 FEW_EXPECTED: Final = 5
-"""Posts with a label, and without it, that a line and its others must be expected to have, were they
-alike, or the label is not tested there: with fewer the normal distribution is no guide (Cochran
-1954)."""
+"""Posts with a label, and without it, that a line and its others must be expected to have, were
+they alike, or the label is not tested there: with fewer the normal distribution is no guide
+(Cochran 1954)."""
 LEVEL: Final = 0.05
 TEST: Final = (
     "each line against all other lines together: score test on the corrected shares, p-values "

@@ -20,7 +20,7 @@ from barometer.settings import REPOSITORY, settings
 from inference.calibration import fit_temperature, softmax
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
-from inference.prevalence import Confusion, prevalence
+from inference.prevalence import Confusion, Prevalence, prevalence
 from training.data import load_task
 from training.evaluate import answers_to
 from training.study.intervals import confusion
@@ -46,30 +46,31 @@ def main() -> None:
     show(chosen.task, measure(answers.logits, answers.truth, chosen.targets))
 
 
-def measure(logits: Floats, truth: Labels, targets: int) -> list[tuple[Any, ...]]:
-    """One line a sample size: mean absolute errors and the intervals' coverage and width."""
+def measure(logits: Floats, truth: Labels, targets: int) -> list[dict[str, float]]:
+    """One line a sample size: mean absolute errors and how many intervals hold the true share."""
     lines = []
     for size in SIZES:
         rng = np.random.default_rng(SEED)
         found = [_one_target(logits, truth, size, rng) for _ in range(targets)]
-        errors, covered, widths = (np.array(column) for column in zip(*found, strict=True))
-        lines.append((size, *errors.mean(axis=0), covered.mean(), widths.mean()))
+        means = {name: float(np.mean([one[name] for one in found])) for name in found[0]}
+        lines.append({"posts": size, **means})
     return lines
 
 
-def show(task: str, lines: list[tuple[Any, ...]]) -> None:
-    """The lines as a table, in points of per cent."""
-    columns = ("posts", "raw error", "EM error", "adjusted error", "95 % covers", "width")
+def show(task: str, lines: list[dict[str, float]]) -> None:
+    """The lines as a table, in per cent."""
     rows = [
-        (size, *(f"{100 * e:.2f}" for e in errors), f"{100 * covered:.1f} %", f"{100 * width:.1f}")
-        for size, *errors, covered, width in lines
+        (str(line["posts"]), *(f"{100 * line[n]:.2f}" for n in line if n != "posts"))
+        for line in lines
     ]
-    print_table(f"{task}: mean absolute error of a label's share, points", columns, rows)
+    print_table(
+        f"{task}: errors of a label's share, in points; coverage in %", tuple(lines[0]), rows
+    )
 
 
 def _one_target(
     logits: Floats, truth: Labels, size: int, rng: np.random.Generator
-) -> tuple[list[float], float, float]:
+) -> dict[str, float]:
     classes = logits.shape[1]
     order = rng.permutation(len(truth))
     known, pool = np.sort(order[: len(order) // 2]), np.sort(order[len(order) // 2 :])
@@ -81,17 +82,24 @@ def _one_target(
     guesses = logits.argmax(axis=1)
     counts = np.bincount(guesses[rows], minlength=classes)
     table = confusion(truth[known], guesses[known], classes)
-    corrected = prevalence([(Confusion(table, classes), counts[None])])
+    raw = prevalence([(None, counts[None])])
+    adjusted = prevalence([(Confusion(table, classes), counts[None])])
     temperature = fit_temperature(logits[known], truth[known])
     priors = np.bincount(truth[known], minlength=classes) / len(known)
-    estimates = (
-        counts / size,
-        em_shares(softmax(logits[rows], temperature), priors),
-        corrected.share[0],
-    )
-    errors = [float(np.abs(estimate - target).mean()) for estimate in estimates]
-    low, high = corrected.low[0], corrected.high[0]
-    return errors, float(((low <= target) & (target <= high)).mean()), float((high - low).mean())
+    by_em = em_shares(softmax(logits[rows], temperature), priors)
+    return {
+        "raw error": float(np.abs(raw.share - target).mean()),
+        "EM error": float(np.abs(by_em - target).mean()),
+        "adjusted error": float(np.abs(adjusted.share - target).mean()),
+        "raw covers": _covered(raw, target),
+        "adjusted covers": _covered(adjusted, target),
+        "adjusted width": float((adjusted.high - adjusted.low).mean()),
+    }
+
+
+def _covered(found: Prevalence, target: Floats) -> float:
+    """The part of the labels whose interval holds the true share."""
+    return float(((found.low <= target) & (target <= found.high)).mean())
 
 
 def em_shares(probabilities: Floats, priors: Floats) -> Floats:

@@ -38,6 +38,8 @@ POSTS_PRIOR: Final = 1.0
 labels that nobody used do not pull the shares of few posts towards each other."""
 ROWS_PRIOR: Final = 1.0
 """Pseudo-counts of a row of the confusion, shared out likewise."""
+RULE_OF_THREE: Final = 3
+"""Upper 95 % bound, over n, of what never occurred among n (Hanley and Lippman-Hand 1983)."""
 WEAKEST: Final = 0.1
 """Smallest singular value of R that is still solved: below it noise is blown up tenfold."""
 
@@ -140,22 +142,23 @@ def prevalence(parts: Sequence[tuple[Confusion | None, Counts]]) -> Prevalence:
         labels = counts.shape[1]
         inverse = np.eye(labels) if confusion is None else confusion.inverse
         inverses = inverse[None] if confusion is None else confusion.drawn_inverses
-        # einsum: a group's shares (g, l) through one inverse (k, l), or one inverse a draw (d, ...)
-        point = np.einsum("kl,gl->gk", inverse, shares)
-        solved = solved + weight * point
-        drawn = drawn + weight * np.einsum("dkl,dgl->dgk", inverses, sampled)
-        by_confusion = by_confusion + weight * np.einsum("dkl,gl->dgk", inverses, shares)
-        by_posts = by_posts + weight**2 * np.einsum("kl,dgl->dgk", inverse, sampled).var(axis=0)
+        # Shares are rows: (groups, labels) @ transposed inverse, or @ one of each draw.
+        solved = solved + weight * (shares @ inverse.T)
+        drawn = drawn + weight * (sampled @ inverses.swapaxes(-1, -2))
+        by_confusion = by_confusion + weight * (shares @ inverses.swapaxes(-1, -2))
+        by_posts = by_posts + weight**2 * (sampled @ inverse.T).var(axis=0)
         pooled = counts.sum(axis=0) / max(1, counts.sum())
         spread = inverse**2 @ pooled - (inverse @ pooled) ** 2  # of one post, by the multinomial
         chance = chance + weight**2 * spread / np.maximum(posts, 1)
     share = _onto_simplex(solved)
     low, high = np.quantile(_onto_simplex(drawn), BOUNDS, axis=0)
     posts_part, rows_part = by_posts.sum(axis=1), by_confusion.var(axis=0).sum(axis=1)
+    # Nearest points may all be a corner: n posts rule out no share under 3/n, nor over 1 - 3/n.
+    few = np.minimum(RULE_OF_THREE / total, 1)
     return Prevalence(
         share,
-        np.minimum(low, share),
-        np.maximum(high, share),
+        np.minimum(np.minimum(low, share), 1 - few),
+        np.maximum(np.maximum(high, share), few),
         posts_part / (posts_part + rows_part),
         solved,
         chance,

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 
 from barometer.errors import ModelError, NotFoundError
 from barometer.labels import TASKS
@@ -155,7 +157,13 @@ def _confusion(models: Models, version: str, task: str) -> Confusion:
         raise ModelError(
             f"model version {version} records no confusion of its {task} answers: export it again"
         )
-    return Confusion(counts, len(TASKS[task]))
+    return _solvable(orjson.dumps(counts), len(TASKS[task]))
+
+
+@lru_cache(maxsize=16)
+def _solvable(counts: bytes, labels: int) -> Confusion:
+    """The same object for the same counts: it keeps its draws."""
+    return Confusion(orjson.loads(counts), labels)
 
 
 def _percent(share: Any) -> float:

@@ -43,6 +43,6 @@ export function basis(told) {
   if (!told.posts) return "";
   const wrong = told.uncertain_pct === null ? "" : ` Some ${percent(told.uncertain_pct / 100)} of the posts may carry a wrong label.`;
   if (!told.method) return `Shares as classified: this model's confusions are not known.${wrong}`;
-  const most = told.from_few_posts_pct >= 50 ? "how few posts there are" : "what the model confuses";
-  return `Corrected for what the model confuses; in brackets, and as lines, what may be off (95\u202f%), mostly by ${most}.${wrong}`;
+  const most = told.from_few_posts_pct >= 50 ? "posts are few" : "its confusions are known from few rows";
+  return `Corrected for what the model confuses. Brackets and lines: 95\u202f% intervals, this wide mostly because ${most}.${wrong}`;
 }

@@ -59,6 +59,16 @@ def test_what_is_uncertain_moves_from_posts_to_confusion_as_posts_grow() -> None
     assert (many.high - many.low < few.high - few.low).all()
 
 
+def test_no_number_of_posts_makes_a_share_certain() -> None:
+    [share], [low], [high] = (
+        getattr(prevalence([(Confusion(TABLE, 6), np.array([[0, 200, 0, 0, 0, 0]]))]), figure)
+        for figure in ("share", "low", "high")
+    )
+    assert share.tolist() == pytest.approx([0, 1, 0, 0, 0, 0])  # more than the model could name
+    assert low[1] == pytest.approx(1 - 3 / 200)
+    assert high[0] == pytest.approx(3 / 200)
+
+
 def test_parts_are_corrected_by_their_own_confusion() -> None:
     truth = np.array([0.3, 0.1, 0.2, 0.2, 0.1, 0.1])
     poor = np.full((6, 6), 10) + 50 * np.eye(6, dtype=int)

@@ -19,6 +19,8 @@ from barometer.text import mentions
 
 EVERY_EVENT = "all"
 """The slug that stands for every post, whatever its events."""
+RESERVED = (EVERY_EVENT, "compare")
+"""Slugs that the API has another use for: `/events/compare` is a route."""
 
 
 class Event(BaseModel):
@@ -65,8 +67,8 @@ def new_event(
     """
     title = " ".join(title.split())
     slug = slug or slug_of(title)
-    if slug == EVERY_EVENT:
-        raise InputError(f"slug: {slug!r} is reserved for every post; choose another.", "slug")
+    if slug in RESERVED:
+        raise InputError(f"slug: {slug!r} is reserved; choose another.", "slug")
     try:
         return Event(
             slug=slug,

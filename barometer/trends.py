@@ -18,8 +18,9 @@ def trend(
     """One point a `step` from `start` to `end` (exclusive), empty ones included.
 
     A point: `{"start", "posts", "emotions": {name: posts}, "sentiments": {name: posts},
-    "sentiment_score"}`. Posts whose model lacks a task count as posts, and under no name of it; the
-    score is the mean over the posts that have a sentiment, None without one.
+    "sentiment_score", "confidence"}`. Posts whose model lacks a task count as posts, and under no
+    name of it; the score is the mean over the posts that have a sentiment, the confidence (of the
+    emotion, calibrated) over those that have an emotion, None without one.
     """
     count = max(0, -(-int((end - start).total_seconds()) // int(step.total_seconds())))
     points = [_point(start + step * index) for index in range(count)]
@@ -30,24 +31,34 @@ def trend(
             RollupRow.sentiment,
             func.sum(RollupRow.posts),
             func.sum(RollupRow.sentiment_sum),
+            func.sum(RollupRow.confidence_sum),
         )
         .where(RollupRow.event_id == event_id, RollupRow.minute >= start, RollupRow.minute < end)
         .group_by(RollupRow.minute, RollupRow.emotion, RollupRow.sentiment)
     )
-    totals: dict[int, float] = defaultdict(float)
+    scores: dict[int, float] = defaultdict(float)
+    confidences: dict[int, float] = defaultdict(float)
     with engine.connect() as connection:
-        for minute, emotion, sentiment, posts, score in connection.execute(statement):
+        for minute, emotion, sentiment, posts, score, confidence in connection.execute(statement):
             place = int((minute - start) / step)
             point = points[place]
             point["posts"] += posts
             if emotion != NO_ANSWER:
                 point["emotions"][emotion] += posts
+                confidences[place] += confidence
             if sentiment != NO_ANSWER:
                 point["sentiments"][sentiment] += posts
-                totals[place] += score
-    for place, total in totals.items():
+                scores[place] += score
+    for place, total in scores.items():
         points[place]["sentiment_score"] = round(total / with_sentiment(points[place]), 4)
+    for place, total in confidences.items():
+        points[place]["confidence"] = round(total / with_emotion(points[place]), 4)
     return points
+
+
+def with_emotion(point: dict[str, Any]) -> int:
+    """How many posts of a point have an emotion: what its confidence is the mean of."""
+    return sum(point["emotions"].values())
 
 
 def with_sentiment(point: dict[str, Any]) -> int:
@@ -62,6 +73,7 @@ def _point(start: datetime) -> dict[str, Any]:
         "emotions": dict.fromkeys(EMOTIONS, 0),
         "sentiments": dict.fromkeys(SENTIMENTS, 0),
         "sentiment_score": None,
+        "confidence": None,
     }
 
 

@@ -42,6 +42,15 @@ class ModelFolder:
         content: dict[str, Any] = json.loads((self.path / "metrics.json").read_text())
         return content
 
+    def confusion(self, task: str) -> list[list[int]] | None:
+        """Validation rows by true label (row) and named label (column); None if not recorded."""
+        if task not in self.tasks:
+            return None
+        counts: list[list[int]] | None = (
+            self.metrics.get("validation", {}).get(task, {}).get("confusion")
+        )
+        return counts
+
     def digest(self) -> str:
         """SHA-256 of the weights and the configuration, in hexadecimal."""
         total = hashlib.sha256()

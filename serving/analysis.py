@@ -2,9 +2,11 @@
 
 import asyncio
 import hashlib
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from statistics import fmean
 from typing import Any
 
 import orjson
@@ -13,14 +15,16 @@ from redis.exceptions import RedisError
 
 from barometer.errors import SourceError
 from barometer.events import tracked, with_events
-from barometer.labels import EMOTIONS, SENTIMENTS
 from barometer.posts import Post
 from barometer.search import posts_mentioning
 from barometer.tracking import CHAMPION
 from ingestion.cleaning import clean_found
 from ingestion.source import SearchableSource
+from serving.answers import Answer
+from serving.models import Models
 from serving.parts import Parts
 from serving.pie import pie_png
+from serving.shares import counted, shares
 from serving.single_flight import SingleFlight
 from serving.text_cache import model_mark
 
@@ -37,6 +41,14 @@ class Mood:
     confidence: float | None
     sentiment: str | None
     sentiment_confidence: float | None
+    version: str | None
+    """The model version that said so; None where no model of ours did."""
+
+    def of(self, task: str) -> tuple[str | None, float | None]:
+        """The label of a task, and its confidence."""
+        if task == "emotion":
+            return self.emotion, self.confidence
+        return self.sentiment, self.sentiment_confidence
 
 
 class Analyst:
@@ -91,7 +103,13 @@ class Analyst:
         moods = [
             (
                 row.created_at,
-                Mood(row.emotion, row.confidence, row.sentiment, row.sentiment_confidence),
+                Mood(
+                    row.emotion,
+                    row.confidence,
+                    row.sentiment,
+                    row.sentiment_confidence,
+                    row.model_version,
+                ),
             )
             for row in stored
         ]
@@ -103,19 +121,19 @@ class Analyst:
             await asyncio.to_thread(self._keep, fresh)
             answers = await self._parts.answers.answer([post.text for post in fresh], CHAMPION)
             fallback_used = any(answer.fallback for answer in answers)
-            judged = zip(fresh, (answer.judgement for answer in answers), strict=True)
             moods += [
-                (p.created_at, Mood(j.emotion, j.confidence, j.sentiment, j.sentiment_confidence))
-                for p, j in judged
+                (post.created_at, _mood(answer))
+                for post, answer in zip(fresh, answers, strict=True)
             ]
         newest = [mood for _, mood in sorted(moods, key=lambda pair: pair[0], reverse=True)[:limit]]
+        emotion = await asyncio.to_thread(_shares, self._parts.models, "emotion", newest)
+        sentiment = await asyncio.to_thread(_shares, self._parts.models, "sentiment", newest)
         return {
             "keyword": keyword,
             "count": len(newest),
-            "agg": _shares(EMOTIONS, [(mood.emotion, mood.confidence) for mood in newest]),
-            "sentiment": _shares(
-                SENTIMENTS, [(mood.sentiment, mood.sentiment_confidence) for mood in newest]
-            ),
+            "agg": emotion[0],
+            "sentiment": sentiment[0],
+            "uncertainty": {"emotion": emotion[1], "sentiment": sentiment[1]},
             "searched": [{"source": "stored", "posts": len(stored), "error": None}, *searched],
             "time": datetime.now(UTC).isoformat(),
             "model_version": version,
@@ -163,8 +181,8 @@ class Analyst:
         asked = f"{keyword.lower()}\x00{limit}".encode()
         digest = hashlib.blake2b(asked, digest_size=16).hexdigest()
         mark = model_mark(self._parts.settings.model_name, self._parts.models.champion)
-        # 2 is the shape of what is kept: an older process's answers lack `fallback_used`.
-        return f"barometer:analysis:2:{mark}:{digest}"
+        # 3 is the shape of what is kept: an older process's answers lack the corrected shares.
+        return f"barometer:analysis:3:{mark}:{digest}"
 
     async def _write(self, key: str, answer: dict[str, Any]) -> None:
         # An answer that a source or the model had no part in is asked anew once they may be back.
@@ -175,22 +193,45 @@ class Analyst:
         await self._parts.analyses.put_many({key: orjson.dumps(answer)}, seconds)
 
 
-def _shares(
-    labels: Sequence[str], answers: Sequence[tuple[str | None, float | None]]
-) -> list[dict[str, Any]]:
-    """A label's share in per cent, and the mean confidence of the posts that carry it.
+def _mood(answer: Answer) -> Mood:
+    said = answer.judgement
+    return Mood(
+        said.emotion,
+        said.confidence,
+        said.sentiment,
+        said.sentiment_confidence,
+        None if answer.fallback else said.model_version,
+    )
 
-    Shares are of the posts that have an answer; a fallback gives labels without a confidence.
+
+def _shares(
+    models: Models, task: str, moods: Sequence[Mood]
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """A line a label, and what is uncertain of them; shares are of the posts that have an answer.
+
+    `avg_score` is the mean confidence of the posts that carry the label.
     """
-    given = [name for name, _ in answers if name is not None]
+    votes: dict[str | None, Counter[str]] = defaultdict(Counter)
+    scores: dict[str, list[float]] = defaultdict(list)
+    for mood in moods:
+        label, confidence = mood.of(task)
+        if label is not None:
+            votes[mood.version][label] += 1
+            if confidence is not None:
+                scores[label].append(confidence)
+    found = shares(models, task, [{v: counted(task, each) for v, each in votes.items()}])
     lines = []
-    for label in labels:
-        scores = [score for name, score in answers if name == label and score is not None]
+    for line in found.lines():
+        own = scores[line["label"]]
         lines.append(
             {
-                "label": label,
-                "pct": round(100 * given.count(label) / len(given), 2) if given else 0.0,
-                "avg_score": round(sum(scores) / len(scores), 4) if scores else None,
+                "label": line["label"],
+                "pct": line["pct"] or 0.0,
+                "avg_score": round(fmean(own), 4) if own else None,
+                "corrected_pct": line["corrected_pct"],
+                "low_pct": line["low_pct"],
+                "high_pct": line["high_pct"],
             }
         )
-    return lines
+    every = [score for own in scores.values() for score in own]
+    return lines, found.uncertainty(0, fmean(every) if every else None)

@@ -16,6 +16,7 @@ from ingestion.catalog import searchable
 from serving import (
     metrics,
     problems,
+    routes_analytics,
     routes_events,
     routes_failsafe,
     routes_models,
@@ -48,7 +49,9 @@ def create_app() -> FastAPI:
     problems.install(app)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(BodyLimit)
+    # /events/compare comes before /events/{slug}, which would take it for a slug.
     for routes in (
+        routes_analytics,
         routes_mood,
         routes_events,
         routes_models,

@@ -19,16 +19,19 @@ from barometer.events import (
 from barometer.labels import EMOTIONS, SENTIMENTS
 from barometer.search import events_of_posts, link_stored, newest_posts
 from barometer.tables import EventRow
-from barometer.trends import with_sentiment
+from barometer.trends import with_emotion, with_sentiment
 from ingestion.catalog import sources
 from ingestion.reading import publish_posted
 from serving.bodies import Ingest, NewEvent
 from serving.post_json import row_json
 from serving.routes_mood import WithParts
+from serving.shares import rollup_shares
 
 router = APIRouter(tags=["events"])
 Slug = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$", description="`all`: every post")]
 MOST_POINTS = 1_500
+MOST_CORRECTED = 200
+"""Points whose shares are corrected: each costs thousands of draws."""
 
 
 @router.post("/ingest", status_code=202)
@@ -83,15 +86,22 @@ async def trends(
     parts: WithParts,
     minutes: Annotated[int, Query(ge=1, le=14 * 24 * 60)] = 60,
     step_s: Annotated[int, Query(ge=60, le=24 * 3600)] = 60,
+    point_shares: Annotated[bool, Query(description="corrected shares of each point too")] = False,  # noqa: FBT002
 ) -> dict[str, Any]:
     """How the mood moved: one point a step, of the posts' own time.
 
     `time` says when the points older than the newest minutes were counted.
+    `emotions` and `sentiments` count posts as classified; `shares` has them corrected.
     """
     if step_s % 60:
         raise InputError("step_s: must be whole minutes.", "step_s")
     if minutes * 60 / step_s > MOST_POINTS:
         raise InputError(f"step_s: gives over {MOST_POINTS} points; use longer steps.", "step_s")
+    if point_shares and minutes * 60 / step_s > MOST_CORRECTED:
+        raise InputError(
+            f"point_shares: at most {MOST_CORRECTED} points are corrected; use longer steps.",
+            "point_shares",
+        )
     step = timedelta(seconds=step_s)
     # Aligned to the step, so that a point does not change its posts as the window moves on.
     now = int(datetime.now(UTC).timestamp())
@@ -105,15 +115,26 @@ async def trends(
     scored = [p for p in points if p["sentiment_score"] is not None]
     judged = sum(map(with_sentiment, scored))
     score = sum(p["sentiment_score"] * with_sentiment(p) for p in scored)
+    felt = sum(map(with_emotion, points))
+    confidence = sum(p["confidence"] * with_emotion(p) for p in points if p["confidence"])
+    total = {
+        "emotions": {name: sum(p["emotions"][name] for p in points) for name in EMOTIONS},
+        "sentiments": {name: sum(p["sentiments"][name] for p in points) for name in SENTIMENTS},
+        "confidence": round(confidence / felt, 4) if felt else None,
+    }
+    counted = [total, *(points if point_shares else [])]
+    whole, *each = await run_in_threadpool(rollup_shares, parts.models, counted)
+    for point, own in zip(points, each, strict=False):
+        point["shares"] = own["shares"]
     return {
         "slug": slug,
         "start": start,
         "end": end,
         "step_s": step_s,
         "posts": posts,
-        "emotions": {name: sum(p["emotions"][name] for p in points) for name in EMOTIONS},
-        "sentiments": {name: sum(p["sentiments"][name] for p in points) for name in SENTIMENTS},
+        **total,
         "sentiment_score": round(score / judged, 4) if judged else None,
+        **whole,
         "points": points,
         "time": read,
     }

@@ -4,13 +4,15 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
+from benchmarks.shares import measure
 from inference.classifier import Classifier
 from tests.conftest import STARTER
 from training.data import load_task
-from training.evaluate import evaluate_rows
+from training.evaluate import answers_to, evaluate_rows
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 NO_ROWS = "the public emotion and sentiment rows are not on this machine"
@@ -50,3 +52,19 @@ def test_figures_are_true_on_the_validation_rows(classifier: Classifier, task: s
         # Other processors round INT8 sums otherwise: a row or two may change sides.
         assert measured[figure] == pytest.approx(promised[figure], abs=0.005)
         assert measured[figure] >= FLOORS.get((task, figure), 0) - 0.005
+    # What shares of live posts are corrected by, where the folder records it.
+    assert np.trace(measured["confusion"]) == pytest.approx(measured["accuracy"] * measured["rows"])
+    recorded = promised.get("confusion", measured["confusion"])
+    assert np.abs(np.subtract(recorded, measured["confusion"])).sum() <= 0.02 * measured["rows"]
+
+
+def test_corrected_shares_are_nearer_the_truth_on_resampled_rows(classifier: Classifier) -> None:
+    if not SHARED.is_dir():
+        pytest.skip(NO_ROWS)
+    rows = load_task("emotion", str(SHARED / "emotion")).validation
+    answers = answers_to(classifier, "emotion", rows)
+    lines = {line["posts"]: line for line in measure(answers.logits, answers.truth, targets=50)}
+    assert lines[1000]["adjusted error"] < 0.95 * lines[1000]["raw error"]
+    for size in (50, 250):
+        assert lines[size]["adjusted covers"] > 0.88
+    assert lines[1000]["adjusted covers"] > lines[1000]["raw covers"] + 0.1

@@ -54,8 +54,12 @@ def answers_to(classifier: Classifier, task: str, rows: Rows) -> Answers:
 
 
 def figures(answers: Answers) -> dict[str, Any]:
-    """Accuracy, F1 (macro, weighted, a class) and calibration error, with bootstrap intervals."""
+    """Accuracy, F1 (macro, weighted, a class), calibration error, bootstrap intervals, confusion.
+
+    `confusion` holds counts, a row a true class: shares of live posts are corrected by it.
+    """
     truth, guess, names = answers.truth, answers.guess, TASKS[answers.task]
+    table = confusion(truth, guess, len(names))
     precision, recall, f1, count = precision_recall_fscore_support(
         truth, guess, labels=range(len(names)), zero_division=0
     )
@@ -67,9 +71,9 @@ def figures(answers: Answers) -> dict[str, Any]:
         "weighted_f1": short(f1_score(truth, guess, average="weighted")),
         "expected_calibration_error": short(error),
         "intervals": {
-            name: [short(bound) for bound in bounds]
-            for name, bounds in intervals(confusion(truth, guess, len(names))).items()
+            name: [short(bound) for bound in bounds] for name, bounds in intervals(table).items()
         },
+        "confusion": table.tolist(),
         "classes": {
             name: {
                 "precision": short(precision[i]),

@@ -3,18 +3,9 @@
 import { analyze } from "./api.js";
 import { emotionBars, sentimentBar } from "./bars.js";
 import { byId, el } from "./dom.js";
-import { dayClock, percent, plural } from "./format.js";
+import { dayClock, plural } from "./format.js";
 import { EMOTIONS, SENTIMENTS } from "./mood.js";
-
-/** Rows for the bars from the answer's `[{label, pct, avg_score}]`; all 0 is a task that no post has an answer to. */
-function rowsOf(answers, names) {
-  const answered = answers.some(({ pct }) => pct > 0);
-  const found = new Map(answers.map((row) => [row.label, row]));
-  return names.map((name) => {
-    const { pct = 0, avg_score: sure = null } = found.get(name) ?? {};
-    return { name, share: answered ? pct / 100 : null, note: pct > 0 && sure !== null ? `${percent(sure)} sure` : "" };
-  });
-}
+import { basis, largestFirst, rowsOf } from "./shares.js";
 
 const unreached = (result) => (result.searched ?? []).filter((line) => line.error).map((line) => line.source);
 
@@ -61,8 +52,9 @@ export function analyzeForm() {
       }
       say("");
       head.replaceChildren(...summary(result));
-      bars(rowsOf(result.agg, EMOTIONS).sort((a, b) => b.share - a.share));
-      split(rowsOf(result.sentiment, SENTIMENTS).map((row) => ({ ...row, note: "" })));
+      bars(largestFirst(rowsOf(result.agg, EMOTIONS)));
+      split(rowsOf(result.sentiment, SENTIMENTS));
+      byId("analyze-basis").textContent = basis(result.uncertainty.emotion);
       card.hidden = false;
     } catch (error) {
       say(error.message, "bad");

@@ -2,27 +2,33 @@
 
 import { el } from "./dom.js";
 import { capital, percent } from "./format.js";
+import { asCounted, besides } from "./shares.js";
 
 function barRow(name) {
   const fill = el("span", { class: "bar-fill" });
+  const whisker = el("span", { class: "whisker" });
   const share = el("span", { class: "bar-share" });
   const note = el("span", { class: "bar-note" });
   const root = el("li", { class: `bar e-${name}` },
     el("span", { class: "bar-name" }, capital(name)),
-    el("span", { class: "bar-track", "aria-hidden": "true" }, fill), share, note);
-  return { root, fill, share, note };
+    el("span", { class: "bar-track", "aria-hidden": "true" }, fill, whisker), share, note);
+  return { root, fill, whisker, share, note };
 }
 
-/** Bars of rows `{name, share, note}` in the order given; rows are kept between updates, so that they move instead of blink. */
+/** Bars of rows as `rowsOf` makes them, in the order given; rows are kept between updates, so that they move instead of blink. */
 export function emotionBars(list) {
   const kept = new Map();
   return (rows) => {
-    const ordered = rows.map(({ name, share, note }) => {
+    const ordered = rows.map((told) => {
+      const { name, share, low, high } = told;
       if (!kept.has(name)) kept.set(name, barRow(name));
       const row = kept.get(name);
       row.fill.style.width = `${(share ?? 0) * 100}%`;
+      row.whisker.hidden = low === null;
+      if (low !== null) Object.assign(row.whisker.style, { left: `${low * 100}%`, width: `${(high - low) * 100}%` });
       row.share.textContent = percent(share);
-      row.note.textContent = note;
+      row.note.textContent = besides(told);
+      row.root.title = asCounted(told) ?? "";
       return row.root;
     });
     if (ordered.some((node, i) => list.children[i] !== node)) list.replaceChildren(...ordered);
@@ -31,7 +37,7 @@ export function emotionBars(list) {
 
 const SIGN = { negative: "−", neutral: "○", positive: "+" };
 
-/** One bar split into negative, neutral and positive, with rows `{name, share, note}` written beneath. */
+/** One bar split into negative, neutral and positive, with the rows written beneath. */
 export function sentimentBar(container) {
   const bar = el("div", { class: "split", "aria-hidden": "true" });
   const legend = el("ul", { class: "split-legend" });
@@ -42,8 +48,8 @@ export function sentimentBar(container) {
       part.style.flexGrow = share;
       return part;
     }));
-    legend.replaceChildren(...rows.map(({ name, share, note }) => el("li", { class: `s-${name}` },
-      el("span", { class: "split-name" }, el("span", { class: "sign", "aria-hidden": "true" }, SIGN[name]), capital(name)),
-      el("strong", {}, percent(share)), note ? el("span", { class: "bar-note" }, note) : null)));
+    legend.replaceChildren(...rows.map((told) => el("li", { class: `s-${told.name}`, title: asCounted(told) },
+      el("span", { class: "split-name" }, el("span", { class: "sign", "aria-hidden": "true" }, SIGN[told.name]), capital(told.name)),
+      el("strong", {}, percent(told.share)), el("span", { class: "bar-note" }, besides(told)))));
   };
 }

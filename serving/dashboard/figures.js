@@ -3,9 +3,10 @@
 import { emotionBars, sentimentBar } from "./bars.js";
 import { moodDial } from "./dial.js";
 import { byId, el } from "./dom.js";
-import { capital, count, percent, plural, signed, span } from "./format.js";
-import { biggestShift, change, EMOTIONS, FEW_POSTS, headline, ranked, scoreWord, SENTIMENTS } from "./mood.js";
+import { capital, percent, plural, signed, span } from "./format.js";
+import { biggestShift, change, EMOTIONS, FEW_POSTS, headline, scoreWord, SENTIMENTS } from "./mood.js";
 import { Panel } from "./panel.js";
+import { basis, largestFirst, rowsOf } from "./shares.js";
 import { TrendChart } from "./trend.js";
 
 const ARROW = { rising: "▲", falling: "▼", steady: "▬" };
@@ -81,9 +82,8 @@ export class Figures {
   }
 
   #showShares(trend) {
-    const counted = (row) => ({ ...row, note: row.share === null ? "" : count(row.count) });
-    this.#bars(ranked(trend.emotions, EMOTIONS).map(counted));
-    const sentiments = ranked(trend.sentiments, SENTIMENTS).map(counted);
-    this.#split(SENTIMENTS.map((name) => sentiments.find((row) => row.name === name)));
+    this.#bars(largestFirst(rowsOf(trend.shares.emotion, EMOTIONS)));
+    this.#split(rowsOf(trend.shares.sentiment, SENTIMENTS));
+    byId("shares-basis").textContent = basis(trend.uncertainty.emotion);
   }
 }

@@ -21,6 +21,9 @@ export function percent(share) {
   return `${Math.round(share * 100)}${THIN}%`;
 }
 
+/** Two shares of 0..1 as a range in per cent, without the sign; it reads behind a share. */
+export const range = (low, high) => `${Math.round(low * 100)}–${Math.round(high * 100)}`;
+
 /** A mood score of -1..1 with its sign; null is no score. */
 export function signed(score) {
   if (score === null) return NOTHING;

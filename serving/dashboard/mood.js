@@ -1,6 +1,7 @@
 /** From counted posts to what a person wants to know. Pure functions over the answers of `/events/{slug}/trends`. */
 
 import { percent } from "./format.js";
+import { largestFirst, rowsOf } from "./shares.js";
 
 /** The order of the stacked chart, from the bottom: neighbours differ in lightness as well as in hue. */
 export const EMOTIONS = ["sadness", "anger", "fear", "surprise", "love", "joy"];
@@ -93,18 +94,18 @@ export function headline(trend, title, windowName) {
     return plain(`Too few posts to tell the mood: ${counted}${about} in the last ${windowName}.`, "few");
   }
   if (answered(trend.emotions) < FEW_POSTS) return toneHeadline(trend, about, windowName);
-  const [first, second] = ranked(trend.emotions, EMOTIONS);
-  const named = ({ name, share }) => ({ text: `${FEELING[name]} (${percent(share)})`, emotion: name });
+  const [first, second] = largestFirst(rowsOf(trend.shares.emotion, EMOTIONS));
+  const named = (row) => ({ text: `${FEELING[row.name]} (${estimate(row)})`, emotion: row.name });
   const parts = [{ text: title ? `People talking${about} are ` : "People are " }];
   const close = first.share < 0.5 && first.share - second.share < 0.05;
   if (close) parts.push({ text: "most often " }, named(first), { text: " or " }, named(second));
   else parts.push({ text: first.share > 0.5 ? "mostly " : "most often " }, named(first));
   const moved = change(trend);
-  const { negative, positive } = trend.sentiments;
+  const [negative, , positive] = rowsOf(trend.shares.sentiment, SENTIMENTS).map(({ share }) => share ?? 0);
   const cheerful = ["joy", "love"].includes(first.name);
   const gloomy = ["sadness", "anger", "fear"].includes(first.name);
   // The leading emotion may be a minority's: say so where the sentiments lean clearly the other way.
-  const lean = (negative - positive) / (answered(trend.sentiments) || 1);
+  const lean = negative - positive;
   const against = (cheerful && lean > LEANING && "negative") || (gloomy && lean < -LEANING && "positive");
   if (against) parts.push({ text: `, yet ${against} in tone.` });
   else parts.push({ text: moved ? `, and the mood is ${moved.direction}.` : "." });
@@ -116,14 +117,18 @@ function toneHeadline(trend, about, windowName) {
   if (answered(trend.sentiments) < FEW_POSTS) {
     return plain(`${trend.posts} posts${about} in the last ${windowName}; the model tells no mood of them.`, "silent");
   }
-  const [{ name, share }] = ranked(trend.sentiments, SENTIMENTS);
+  const [first] = largestFirst(rowsOf(trend.shares.sentiment, SENTIMENTS));
+  const { name, share } = first;
   const moved = change(trend);
   const course = moved ? `, and the mood is ${moved.direction}` : "";
   return {
-    parts: [{ text: `Posts${about} are ${share > 0.5 ? "mostly" : "most often"} ${name} in tone (${percent(share)})${course}.` }],
+    parts: [{ text: `Posts${about} are ${share > 0.5 ? "mostly" : "most often"} ${name} in tone (${estimate(first)})${course}.` }],
     key: [about, name, moved?.direction].join("|"),
   };
 }
+
+/** A corrected share is an estimate, a counted one is not. */
+const estimate = ({ share, low }) => `${low === null ? "" : "about "}${percent(share)}`;
 
 const plain = (text, key) => ({ parts: [{ text }], key: `${key}|${text}` });
 

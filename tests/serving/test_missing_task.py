@@ -84,6 +84,7 @@ def test_posts_are_stored_counted_and_shown_without_an_emotion(
     assert sum(line["pct"] for line in mood["sentiment"]) == pytest.approx(100, abs=0.1)
     assert ask(app, "/analyze", {"keyword": "great"})["agg"][0] == {
         "label": "sadness", "pct": 0.0, "avg_score": None,
+        "corrected_pct": None, "low_pct": None, "high_pct": None,
     }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from training.data import TaskData
 from training.evaluate import Answers, answers_to, figures, short
 from training.study.baselines import BASELINES
 from training.study.behaviour import Behaviour, run_behaviour
-from training.study.intervals import Labels, confusion, relative_gains
+from training.study.intervals import Labels, relative_gains
 from training.study.plots import confusion_figure, reliability_figure
 from training.study.reliability import reliability
 from training.study.slices import slice_figures
@@ -52,7 +52,6 @@ def evaluation_report(
         tasks[task] = {
             **figures(answers),
             "set_apart": split != "release" or _release_set_apart(classifier, parts),
-            "confusion": confusion(answers.truth, answers.guess, classes).tolist(),
             "calibration": _calibration(answers),
             "baselines": {
                 name: _compared(answers, label(parts.train, rows), classes)

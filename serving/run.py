@@ -29,10 +29,14 @@ def bento_command(settings: Settings) -> list[str]:
 
 
 def bento_environment(settings: Settings) -> dict[str, str]:
-    """BentoML's folders inside the state folder, nothing phoned home, threads bounded."""
+    """BentoML's folders inside the state folder, nothing phoned home, threads bounded.
+
+    No `X-Forwarded-*` header is believed, unless the environment names the proxies that set it.
+    """
     return {
         "BENTOML_HOME": str(settings.state / "bentoml"),
         "BENTOML_DO_NOT_TRACK": "True",
+        "FORWARDED_ALLOW_IPS": os.environ.get("FORWARDED_ALLOW_IPS", ""),
         "ORT_DISABLE_TELEMETRY": "1",
         "OMP_NUM_THREADS": str(settings.session_threads),
         "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", str(settings.state / "matplotlib")),

@@ -8,7 +8,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from barometer.logs import set_up_logs
 from barometer.settings import settings
+from serving.access import warn_if_open
 from serving.app import attach, create_app
+from serving.front import Front
 from serving.judge import judge
 from serving.parts import open_parts
 from serving.tether import tie_to_parent
@@ -19,13 +21,13 @@ app = create_app()
 @bentoml.service(
     name="barometer", workers=1, traffic={"timeout": 60}, logging={"access": {"enabled": False}}
 )
-@bentoml.asgi_app(app, path="/")
 class BarometerService:
     """REST, WebSocket and the dashboard, in one process of one worker."""
 
     def __init__(self) -> None:
         tie_to_parent()  # to BentoML's arbiter, which may be killed and would leave the port held
         set_up_logs(settings().log_level)
+        warn_if_open(settings())
         self._parts = open_parts(settings())
         attach(app, self._parts)
         judge(self._parts.models.champion, ["warm up"])
@@ -51,3 +53,7 @@ class BarometerService:
         except SQLAlchemyError:
             return False
         return True
+
+
+# The decorator has made a bentoml.Service of the class.
+BarometerService.add_asgi_middleware(Front, barometer=app)  # type: ignore[attr-defined]

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from barometer import __version__
+from barometer.api_keys import SCOPES, new_key
 from barometer.console import print_json, print_line, print_table
-from barometer.errors import SettingsError, SourceError
+from barometer.errors import InputError, SettingsError, SourceError, UnavailableError
 from barometer.options import Json
 from barometer.settings import settings
 from training.commands import app as model_commands
@@ -23,6 +24,10 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(model_commands)
+bench_app = typer.Typer(no_args_is_help=True)
+app.add_typer(bench_app, name="bench", help="Measure a running service, or this machine.")
+keys_app = typer.Typer(no_args_is_help=True)
+app.add_typer(keys_app, name="keys", help="Make API keys.")
 
 
 @app.command()
@@ -215,6 +220,68 @@ def dead_letters(
     else:
         rows = [(letter_id, fields["reason"]) for letter_id, fields in letters]
         print_table("Dead letters", ("id", "reason"), rows)
+
+
+@keys_app.command("new")
+def make_key(
+    name: Annotated[str, typer.Argument(help="Who will hold it; it names the key in the logs.")],
+    *,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="read or write; repeatable. Unset: read.")
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Make an API key: it is shown this once, and the setting keeps its digest only.
+
+    Example: barometer keys new reporter --scope read --scope write
+    """
+    wanted = scope or ["read"]
+    unknown = set(wanted) - set(SCOPES)
+    if unknown:
+        raise InputError(f"--scope: {unknown.pop()!r} is none; there are {' and '.join(SCOPES)}.")
+    try:
+        key, kept = new_key(name, [known for known in SCOPES if known in wanted])
+    except ValueError as error:
+        raise InputError(
+            f"NAME: {name!r} cannot be used: take letters, digits, dots and hyphens."
+        ) from error
+    if json_:
+        print_json({"key": key, "entry": kept.entry})
+        return
+    print_line(f"key, shown this once: {key}")
+    print_line(f"add to BAROMETER_API_KEYS: {kept.entry}")
+
+
+@bench_app.command("stress")
+def stress_service(
+    *,
+    url: Annotated[str, typer.Option(help="The service; unset: the one on this machine.")] = "",
+    callers: Annotated[int, typer.Option(help="Requests under way at once.", min=1)] = 16,
+    seconds: Annotated[float, typer.Option(help="How long.", min=0.1)] = 10.0,
+    same: Annotated[
+        bool, typer.Option("--same", help="Ask for one text again and again: the caches answer.")
+    ] = False,
+    key: Annotated[
+        str, typer.Option(envvar="API_KEY", show_default=False, help="An API key that may read.")
+    ] = "",
+    json_: Json = False,
+) -> None:
+    """Ask a running service for many predictions at once, and count what came of them.
+
+    Example: barometer bench stress --callers 32 --seconds 20
+    """
+    import asyncio
+
+    from serving.stress import stress
+
+    target = url or f"http://127.0.0.1:{settings().port}"
+    seen = asyncio.run(stress(target, callers=callers, seconds=seconds, same=same, key=key))
+    if json_:
+        print_json(seen.summary())
+    else:
+        print_table(f"{callers} callers on {target}", ("what", "value"), seen.rows())
+    if not seen.answered:
+        raise UnavailableError(f"{target}: no request was answered; the table says why.")
 
 
 @app.command()

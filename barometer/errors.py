@@ -47,6 +47,30 @@ class TooLargeError(InputError):
     title = "Too large"
 
 
+class UnauthorizedError(BarometerError):
+    """The request carries no API key, or none that is known."""
+
+    status = 401
+    exit_code = 77  # EX_NOPERM
+    title = "Unauthorized"
+
+
+class ForbiddenError(BarometerError):
+    """The API key lacks the scope that the route needs."""
+
+    status = 403
+    exit_code = 77
+    title = "Forbidden"
+
+
+class RateLimitError(BarometerError):
+    """The API key, or the address, has used up its requests for now."""
+
+    status = 429
+    exit_code = 75  # EX_TEMPFAIL
+    title = "Too many requests"
+
+
 class NotFoundError(BarometerError):
     """What the caller named does not exist."""
 

@@ -10,6 +10,7 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from barometer.api_keys import ApiKey
 from barometer.errors import SettingsError
 
 PREFIX = "BAROMETER_"
@@ -65,6 +66,15 @@ class Settings(BaseSettings):
     Every node needs Barometer's train extra, and must see the state folder, the base model and
     MLflow under the same names. RAY_AUTH_TOKEN is the cluster's.
     """
+    api_keys: Annotated[tuple[str, ...], NoDecode] = ()
+    """Keys that callers must present, as `name:scope:digest` entries separated by spaces or commas;
+    `barometer keys new` makes one. Empty: everybody who reaches the service may do everything."""
+    rate_limit: str = ""
+    """Requests that a key (an address where no keys are set) may make, such as 600/minute; empty:
+    any number."""
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins whose pages may call the API, such as https://news.example, separated by spaces or
+    commas."""
     cache_ttl_s: int = Field(3600, ge=1)
     """Seconds that an analysis, and a model's answer to a text, stay in Redis."""
     memory_cache_mb: int = Field(32, ge=0)
@@ -139,10 +149,36 @@ class Settings(BaseSettings):
     """DEBUG, INFO, WARNING or ERROR; DEBUG shows the messages of unexpected errors, which may quote
     a post."""
 
-    @field_validator("feeds", mode="before")
+    @field_validator("feeds", "api_keys", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _are_keys(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        names = [ApiKey.parse(entry).name for entry in entries]
+        if len(set(names)) < len(names):
+            raise ValueError("each key needs a name of its own")
+        return entries
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _is_rate(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[1-9]\d*/(second|minute|hour|day)", value):
+            raise ValueError("must be a number per second, minute, hour or day, such as 600/minute")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not re.fullmatch(r"https?://[^/\s*@]+", origin):
+                raise ValueError(
+                    f"{origin!r} is no origin: name scheme, host and perhaps port, such as "
+                    "https://news.example; there is no wildcard"
+                )
+        return origins
 
     @field_validator("news_search_url")
     @classmethod

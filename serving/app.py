@@ -7,14 +7,18 @@ import bentoml
 from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from barometer import __version__
+from barometer.settings import Settings
 from ingestion.catalog import searchable
 from serving import (
+    front,
     metrics,
+    openapi,
     problems,
     routes_analytics,
     routes_events,
@@ -23,8 +27,9 @@ from serving import (
     routes_mood,
     routes_state,
 )
+from serving.access import ApiKeys, RateLimit
 from serving.analysis import Analyst
-from serving.guards import BodyLimit, SecurityHeaders
+from serving.guards import BodyLimit, Cors, Deadline, SecurityHeaders
 from serving.hot_words import HotWords
 from serving.live_hub import LiveHub
 from serving.parts import Parts
@@ -33,7 +38,7 @@ DASHBOARD = Path(str(resources.files("serving"))) / "dashboard"
 SWAGGER = Path(bentoml.__file__).parent / "_internal" / "server" / "static_content"
 """Swagger UI as BentoML carries it, so that no page loads anything from elsewhere."""
 
-METHODS = ["DELETE", "GET", "PATCH", "POST", "PUT"]
+METHODS = ["DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"]
 
 
 def create_app() -> FastAPI:
@@ -41,14 +46,13 @@ def create_app() -> FastAPI:
     app = FastAPI(
         title="Barometer",
         version=__version__,
-        description="Measures public mood around events while they happen.",
         docs_url=None,
         redoc_url=None,
         openapi_url="/docs.json",
+        generate_unique_id_function=_operation_id,
     )
     problems.install(app)
-    app.add_middleware(SecurityHeaders)
-    app.add_middleware(BodyLimit)
+    openapi.describe(app)
     # /events/compare comes before /events/{slug}, which would take it for a slug.
     for routes in (
         routes_analytics,
@@ -58,6 +62,7 @@ def create_app() -> FastAPI:
         routes_state,
         routes_failsafe,
         metrics,
+        front,
     ):
         app.include_router(routes.router)
 
@@ -103,8 +108,26 @@ def create_app() -> FastAPI:
 
 
 def attach(app: FastAPI, parts: Parts) -> None:
-    """Give the application what its routes work with."""
+    """Give the application its guards, and what its routes work with."""
+    _guard(app, parts.settings)
     app.state.parts = parts
     app.state.analyst = Analyst(parts, searchable(parts.settings))
     app.state.hot_words = HotWords(parts, app.state.analyst)
     app.state.hub = LiveHub(parts)
+
+
+def _guard(app: FastAPI, settings: Settings) -> None:
+    """Put the layers round the app that every request passes, the innermost first."""
+    app.add_middleware(Deadline)
+    app.add_middleware(BodyLimit)
+    if settings.rate_limit:
+        app.add_middleware(RateLimit, rate=settings.rate_limit)
+    if settings.api_keys:
+        app.add_middleware(ApiKeys, keys=settings.api_keys)
+    if settings.cors_origins:
+        app.add_middleware(Cors, origins=settings.cors_origins)
+    app.add_middleware(SecurityHeaders)
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

@@ -20,7 +20,11 @@ def _readable(text: str) -> str:
     return text
 
 
-Readable = Annotated[StrictStr, AfterValidator(_readable)]
+Readable = Annotated[
+    StrictStr,
+    AfterValidator(_readable),
+    Field(json_schema_extra={"minLength": 1, "maxLength": MAX_TEXT}),
+]
 Short = Annotated[StrictStr, Field(min_length=1, max_length=100), AfterValidator(_readable)]
 
 
@@ -42,8 +46,10 @@ class Predict(Body):
 class PredictBatch(Body):
     """Texts to classify together."""
 
-    texts: list[Readable] = Field(min_length=1, max_length=MAX_TEXTS)
-    model: StrictStr | None = None
+    texts: list[Readable] = Field(
+        min_length=1, max_length=MAX_TEXTS, examples=[["i feel so happy today", "i am furious"]]
+    )
+    model: StrictStr | None = Field(None, description="`champion` or a version; champion if null")
 
 
 class Analyze(Body):
@@ -57,14 +63,31 @@ class Analyze(Body):
 class Ingest(Body):
     """Posts from a program; each is checked on its own: a bad one refuses only itself."""
 
-    source: StrictStr = Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")
-    posts: list[dict[str, Any]] = Field(min_length=1, max_length=MAX_TEXTS)
+    source: StrictStr = Field(
+        min_length=1, max_length=64, pattern=r"^[\w.-]+$", examples=["form"],
+        description="who sends them; with each post's `id` its key",
+    )  # fmt: skip
+    posts: list[dict[str, Any]] = Field(
+        min_length=1,
+        max_length=MAX_TEXTS,
+        description="each with `id`, `text`, `created_at` (ISO 8601 with its zone), and perhaps "
+        "`author`, `location` and `metadata`; what cannot be used is answered under `rejected`",
+        examples=[[{"id": "1", "text": "I love it", "created_at": "2026-11-21T05:20:00Z"}]],
+    )
 
 
 class NewEvent(Body):
     """An event to track."""
 
-    title: Annotated[StrictStr, Field(min_length=1, max_length=200), AfterValidator(_readable)]
+    title: Annotated[StrictStr, Field(min_length=1, max_length=200), AfterValidator(_readable)] = (
+        Field(description="what people call it", examples=["Harbour budget"])
+    )
     keywords: list[Short] = Field(default=[], max_length=20, description="the title if empty")
-    slug: StrictStr | None = Field(None, pattern=r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")
-    sources: list[StrictStr] = Field(default=["rss"], max_length=20)
+    slug: StrictStr | None = Field(
+        None,
+        pattern=r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$",
+        description="its name in addresses; made from the title if null",
+    )
+    sources: list[StrictStr] = Field(
+        default=["rss"], max_length=20, description="what is read for it; GET /sources lists them"
+    )

@@ -1,15 +1,21 @@
-"""ASGI layers round the whole app: a bound on request bodies, and security headers."""
+"""ASGI layers round the whole app: bounds on bodies and time, foreign pages, security headers."""
 
+import asyncio
 import contextlib
+from typing import Final
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from barometer.errors import TooLargeError
-from serving.problems import from_error
+from serving.problems import from_error, problem
 
 MAX_BODY = 8_000_000
 """Bytes of a request's body."""
+DEADLINE_S: Final = 55.0
+"""Until an answer must begin: just before BentoML's own limit, whose answer is no problem+json."""
 
 STRICT = (
     "default-src 'self'; img-src 'self' data:; connect-src 'self' ws: wss:; "
@@ -21,6 +27,14 @@ INLINE = STRICT.replace(
 )  # fmt: skip
 """For pages that libraries write with inline scripts: the API docs and Evidently's reports."""
 INLINE_PAGES = ("/docs", "/drift/")
+FILES = ("/ui/", "/docs/assets/", "/favicon.ico")
+ALWAYS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
 
 
 class BodyLimit:
@@ -60,6 +74,59 @@ class BodyLimit:
             await from_error(error)(scope, receive, send)
 
 
+class Deadline:
+    """Answers 504 to a request whose answer has not begun in time, and ends its work."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, with a time limit until its answer begins."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def without_limit(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            limit.reschedule(None)
+            await send(message)
+
+        try:
+            async with asyncio.timeout(DEADLINE_S) as limit:
+                await self._app(scope, receive, without_limit)
+        except TimeoutError:
+            if begun or not limit.expired():
+                raise
+            detail = f"no answer within {DEADLINE_S:.0f} s: ask for less, or try again later."
+            await problem(504, "Too slow", detail)(scope, receive, send)
+
+
+class Cors(CORSMiddleware):
+    """Lets the pages of chosen origins call the API; a refused preflight is a problem too."""
+
+    def __init__(self, app: ASGIApp, origins: tuple[str, ...]) -> None:
+        """`origins` are the setting's; keys come in a header, so that no cookie is ever sent."""
+        super().__init__(
+            app,
+            allow_origins=origins,
+            allow_methods=("GET", "POST", "DELETE"),
+            allow_headers=("Authorization", "Content-Type", "X-API-Key"),
+            expose_headers=("RateLimit", "RateLimit-Policy", "Retry-After"),
+        )
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """What the browser may send; a problem where it may not."""
+        answer = super().preflight_response(request_headers)
+        if answer.status_code == 200:
+            return answer
+        detail = "this page's origin, the method or a header is not allowed: BAROMETER_CORS_ORIGINS"
+        refusal = problem(403, "Forbidden", f"{detail} lists the origins that are.")
+        refusal.headers["Vary"] = "Origin"
+        return refusal
+
+
 class SecurityHeaders:
     """Adds the headers that keep a page's content its own."""
 
@@ -75,10 +142,12 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["Content-Security-Policy"] = INLINE if inline else STRICT
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers["Referrer-Policy"] = "no-referrer"
-                if path.startswith("/ui/"):  # asked again each time, or an upgrade mixes modules
-                    headers["Cache-Control"] = "no-cache"
+                headers.update(ALWAYS)
+                if scope["scheme"] == "https":
+                    headers["Strict-Transport-Security"] = "max-age=31536000"
+                # Files are asked for again each time, or an upgrade mixes modules; answers change.
+                kept = path == "/" or path.startswith(FILES)
+                headers["Cache-Control"] = "no-cache" if kept else "no-store"
             await send(message)
 
         await self._app(scope, receive, with_headers)

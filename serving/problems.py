@@ -62,6 +62,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 400:  # FastAPI's word for a body that is not even text
+            return from_error(InputError("body: is not valid JSON.", "body"))
         title = {404: "Not found", 405: "Method not allowed"}.get(error.status_code, "Error")
         detail = f"{request.method} {request.url.path}: {error.detail}."
         answer = problem(error.status_code, title, detail)

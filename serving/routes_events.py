@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Response
 from starlette.concurrency import run_in_threadpool
 
+from barometer.client.contract import EventList, PostPage, Taken, TrackedEvent, Trend
 from barometer.errors import InputError
 from barometer.events import (
     EVERY_EVENT,
@@ -23,6 +24,7 @@ from barometer.trends import with_emotion, with_sentiment
 from ingestion.catalog import sources
 from ingestion.reading import publish_posted
 from serving.bodies import Ingest, NewEvent
+from serving.openapi import answer
 from serving.post_json import row_json
 from serving.routes_mood import WithParts
 from serving.shares import rollup_shares
@@ -34,7 +36,11 @@ MOST_CORRECTED = 200
 """Points whose shares are corrected: each costs thousands of draws."""
 
 
-@router.post("/ingest", status_code=202)
+@router.post(
+    "/ingest",
+    status_code=202,
+    responses=answer(Taken, "What became of the posts.", status=202),
+)
 async def ingest(body: Ingest, parts: WithParts) -> dict[str, Any]:
     """Take posts from a program. 202 means that the stream has what is counted as accepted."""
     raw = [{**post, "source": body.source} for post in body.posts]
@@ -44,7 +50,7 @@ async def ingest(body: Ingest, parts: WithParts) -> dict[str, Any]:
     return {"accepted": accepted, "duplicates": duplicates, "rejected": rejected}
 
 
-@router.get("/events")
+@router.get("/events", responses=answer(EventList, "Every tracked event."))
 async def list_events(parts: WithParts) -> dict[str, Any]:
     """Tracked events with their posts of the last 24 hours."""
     rows = await run_in_threadpool(tracked_rows, parts.engine)
@@ -52,7 +58,11 @@ async def list_events(parts: WithParts) -> dict[str, Any]:
     return {"events": [_event_json(row) | {"posts": counts[row.id]} for row in rows]}
 
 
-@router.post("/events", status_code=201)
+@router.post(
+    "/events",
+    status_code=201,
+    responses=answer(TrackedEvent, "It is tracked.", 409, status=201),
+)
 def track_event(body: NewEvent, parts: WithParts) -> dict[str, Any]:
     """Track an event; stored posts that mention it are linked to it."""
     known = sources(parts.settings)
@@ -65,7 +75,7 @@ def track_event(body: NewEvent, parts: WithParts) -> dict[str, Any]:
     return _event_json(row) | {"posts": linked}
 
 
-@router.get("/events/{slug}")
+@router.get("/events/{slug}", responses=answer(TrackedEvent, "The event."))
 async def one_event(slug: Slug, parts: WithParts) -> dict[str, Any]:
     """One tracked event."""
     row = await run_in_threadpool(event_row, parts.engine, slug)
@@ -80,12 +90,12 @@ def forget_event(slug: Slug, parts: WithParts) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/events/{slug}/trends")
+@router.get("/events/{slug}/trends", responses=answer(Trend, "The course of its mood."))
 async def trends(
     slug: Slug,
     parts: WithParts,
-    minutes: Annotated[int, Query(ge=1, le=14 * 24 * 60)] = 60,
-    step_s: Annotated[int, Query(ge=60, le=24 * 3600)] = 60,
+    minutes: Annotated[int, Query(ge=1, le=14 * 24 * 60, description="how far back")] = 60,
+    step_s: Annotated[int, Query(ge=60, le=24 * 3600, description="whole minutes")] = 60,
     point_shares: Annotated[bool, Query(description="corrected shares of each point too")] = False,  # noqa: FBT002
 ) -> dict[str, Any]:
     """How the mood moved: one point a step, of the posts' own time.
@@ -140,11 +150,11 @@ async def trends(
     }
 
 
-@router.get("/events/{slug}/posts")
+@router.get("/events/{slug}/posts", responses=answer(PostPage, "A page of posts."))
 def event_posts(
     slug: Slug,
     parts: WithParts,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    limit: Annotated[int, Query(ge=1, le=500, description="posts of a page")] = 50,
     before: Annotated[
         str | None, Query(max_length=100, description="a time, or `next` of the page before")
     ] = None,

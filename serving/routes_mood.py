@@ -7,10 +7,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 
+from barometer.client.contract import Analysis, Prediction, PredictionBatch
 from serving.analysis import Analyst
 from serving.answers import Answer
 from serving.bodies import Analyze, Predict, PredictBatch
+from serving.json_answer import Json
 from serving.leaving import unless_left
+from serving.openapi import answer
 from serving.parts import Parts
 
 router = APIRouter(tags=["mood"])
@@ -32,8 +35,8 @@ def _used(parts: Parts, answers: Sequence[Answer]) -> str:
     return ",".join(dict.fromkeys(names))
 
 
-def _result(answer: Answer) -> dict[str, Any]:
-    judgement = answer.judgement
+def _result(said: Answer) -> dict[str, Any]:
+    judgement = said.judgement
     return {
         "emotion": judgement.emotion,
         "confidence": judgement.confidence,
@@ -41,39 +44,49 @@ def _result(answer: Answer) -> dict[str, Any]:
         "sentiment": judgement.sentiment,
         "sentiment_confidence": judgement.sentiment_confidence,
         "sentiments": judgement.sentiments,
-        "truncated": answer.truncated,
+        "truncated": said.truncated,
     }
 
 
-@router.post("/predict")
-async def predict(body: Predict, request: Request, parts: WithParts) -> dict[str, Any]:
+@router.post(
+    "/predict", response_class=Json, responses=answer(Prediction, "What was said of it.", 404)
+)
+async def predict(body: Predict, request: Request, parts: WithParts) -> Json:
     """Classify one text."""
     started = time.perf_counter()
-    [answer] = await unless_left(request, parts.answers.answer([body.text], body.model))
-    return {
-        **_result(answer),
-        "model_used": _used(parts, [answer]),
-        "fallback_used": answer.fallback,
-        "processing_time_ms": round((time.perf_counter() - started) * 1000, 3),
-        "timestamp": datetime.now(UTC).isoformat(),
-    }
+    [said] = await unless_left(request, parts.answers.answer([body.text], body.model))
+    return Json(
+        {
+            **_result(said),
+            "model_used": _used(parts, [said]),
+            "fallback_used": said.fallback,
+            "processing_time_ms": round((time.perf_counter() - started) * 1000, 3),
+            "timestamp": datetime.now(UTC).isoformat(),
+        }
+    )
 
 
-@router.post("/predict/batch")
-async def predict_batch(body: PredictBatch, request: Request, parts: WithParts) -> dict[str, Any]:
+@router.post(
+    "/predict/batch",
+    response_class=Json,
+    responses=answer(PredictionBatch, "What was said of each.", 404),
+)
+async def predict_batch(body: PredictBatch, request: Request, parts: WithParts) -> Json:
     """Classify up to 1,000 texts; results come in the order of the texts."""
     started = time.perf_counter()
     answers = await unless_left(request, parts.answers.answer(body.texts, body.model))
-    return {
-        "results": [_result(answer) for answer in answers],
-        "model_used": _used(parts, answers),
-        "fallback_used": any(answer.fallback for answer in answers),
-        "batch_size": len(answers),
-        "total_processing_time_ms": round((time.perf_counter() - started) * 1000, 3),
-    }
+    return Json(
+        {
+            "results": [_result(said) for said in answers],
+            "model_used": _used(parts, answers),
+            "fallback_used": any(said.fallback for said in answers),
+            "batch_size": len(answers),
+            "total_processing_time_ms": round((time.perf_counter() - started) * 1000, 3),
+        }
+    )
 
 
-@router.post("/analyze")
+@router.post("/analyze", responses=answer(Analysis, "The shares of its posts."))
 async def analyze(body: Analyze, request: Request) -> dict[str, Any]:
     """The mood of the newest posts that mention a keyword; kept for an hour.
 

@@ -11,10 +11,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
+from barometer.client.contract import DriftList, SourceList, Status
 from barometer.source_states import readings
 from ingestion.catalog import source_lines
 from monitoring.reports import latest_reports, report_file
+from serving.access import LIVE_PROTOCOL
 from serving.live_hub import LiveHub
+from serving.openapi import answer, text_answer
 from serving.parts import Parts
 from serving.routes_mood import WithParts
 from serving.scorer import HEARTBEAT
@@ -23,7 +26,7 @@ router = APIRouter(tags=["system"])
 ReportName = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$")]
 
 
-@router.get("/status")
+@router.get("/status", responses=answer(Status, "Every part's state."))
 async def status(parts: WithParts) -> dict[str, Any]:
     """Every part's state; `degraded` when one of them is not as it should be."""
     database, redis, scorer = await asyncio.gather(
@@ -51,16 +54,16 @@ async def status(parts: WithParts) -> dict[str, Any]:
     }
 
 
-@router.get("/sources")
+@router.get("/sources", responses=answer(SourceList, "Every source."))
 def list_sources(parts: WithParts) -> dict[str, Any]:
     """Every source: ready, failing, or which setting it lacks."""
     rows = readings(parts.engine)
-    answer = []
+    listed = []
     for line in source_lines(parts.settings):
         own = [row for row in rows if row.source == line.name]
         error = next((row.last_error for row in own if row.last_error), None)
         ok = max((row.last_ok_at for row in own if row.last_ok_at), default=None)
-        answer.append(
+        listed.append(
             {
                 "name": line.name,
                 "state": "failing" if line.state == "ready" and error else line.state,
@@ -69,16 +72,20 @@ def list_sources(parts: WithParts) -> dict[str, Any]:
                 "last_ok_at": ok,
             }
         )
-    return {"sources": answer}
+    return {"sources": listed}
 
 
-@router.get("/drift")
+@router.get("/drift", responses=answer(DriftList, "The newest reports."))
 def drift(parts: WithParts) -> dict[str, Any]:
     """The newest drift reports, newest first."""
     return {"reports": latest_reports(parts.engine)}
 
 
-@router.get("/drift/{name}", response_class=FileResponse)
+@router.get(
+    "/drift/{name}",
+    response_class=FileResponse,
+    responses=text_answer("Evidently's page.", kind="text/html"),
+)
 def drift_page(name: ReportName, parts: WithParts) -> FileResponse:
     """One report as Evidently's page."""
     return FileResponse(report_file(parts.settings, parts.engine, name), media_type="text/html")
@@ -87,15 +94,16 @@ def drift_page(name: ReportName, parts: WithParts) -> FileResponse:
 @router.websocket("/live")
 async def live(socket: WebSocket) -> None:
     """What happens, as it happens."""
-    origin = urlsplit(socket.headers.get("origin", "")).netloc
-    if origin and origin != socket.headers.get("host"):
+    origin = socket.headers.get("origin", "")
+    own = urlsplit(origin).netloc in ("", socket.headers.get("host"))
+    if not own and origin not in socket.app.state.parts.settings.cors_origins:
         await socket.close(1008, "pages of other sites may not listen")
         return
     hub: LiveHub = socket.app.state.hub
     if hub.full:
         await socket.close(1013, "too many clients: try again later")
         return
-    await socket.accept()
+    await socket.accept(LIVE_PROTOCOL if LIVE_PROTOCOL in socket["subprotocols"] else None)
     async with hub.client() as queue:
         gone = asyncio.create_task(_until_gone(socket))
         try:

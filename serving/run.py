@@ -24,12 +24,16 @@ def bento_command() -> list[str]:
 
 
 def bento_environment(settings: Settings) -> dict[str, str]:
-    """Where it listens, BentoML's folders in the state folder, no telemetry, threads bounded."""
+    """Where it listens, BentoML's folders in the state folder, no telemetry, threads bounded.
+
+    No `X-Forwarded-*` header is believed, unless the environment names the proxies that set it.
+    """
     return {
         "BAROMETER_HOST": settings.host,
         "BAROMETER_PORT": str(settings.port),
         "BENTOML_HOME": str(settings.state / "bentoml"),
         "BENTOML_DO_NOT_TRACK": "True",
+        "FORWARDED_ALLOW_IPS": os.environ.get("FORWARDED_ALLOW_IPS", ""),
         "ORT_DISABLE_TELEMETRY": "1",
         "OMP_NUM_THREADS": str(settings.session_threads),
         "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", str(settings.state / "matplotlib")),

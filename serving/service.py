@@ -10,7 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from barometer.logs import set_up_logs
 from barometer.settings import settings
+from serving.access import warn_if_open
 from serving.app import attach, create_app
+from serving.front import Front
 from serving.judge import judge
 from serving.parts import Parts, open_parts
 from serving.request_log import RequestLog
@@ -33,12 +35,12 @@ def parts() -> Parts:
     # Its own have a label for each path that a caller makes up, and grow without bound by it.
     metrics={"enabled": False},
 )
-@bentoml.asgi_app(RequestLog(app), path="/")
 class BarometerService:
     """REST, WebSocket and the dashboard, in one process of one worker."""
 
     def __init__(self) -> None:
         set_up_logs(settings().log_level)
+        warn_if_open(settings())
         self._parts = parts()
         attach(app, self._parts)
         try:
@@ -75,3 +77,7 @@ class BarometerService:
         except SQLAlchemyError:
             return False
         return True
+
+
+# The decorator has made a bentoml.Service of the class.
+BarometerService.add_asgi_middleware(Front, barometer=RequestLog(app))  # type: ignore[attr-defined]

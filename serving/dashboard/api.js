@@ -1,5 +1,7 @@
 /** Calls of the service's HTTP API. Every call has a time limit; every failure is a `Problem` fit to be read by a person. */
 
+import { askForKey, key } from "./key.js";
+
 const TIMEOUT_MS = 15_000;
 const ANALYZE_TIMEOUT_MS = 90_000;
 
@@ -16,14 +18,16 @@ export class Problem extends Error {
 async function problemOf(response) {
   const told = await response.json().catch(() => ({}));
   const message = told.detail || told.title || `The service answered with status ${response.status}.`;
+  if (response.status === 401) askForKey(String(message));
   return new Problem(String(message), { status: response.status, field: told.field ?? null });
 }
 
 async function call(path, { method = "GET", body, signal, timeout = TIMEOUT_MS } = {}) {
   const limit = AbortSignal.timeout(timeout);
-  const request = { method, signal: signal ? AbortSignal.any([signal, limit]) : limit };
+  const request = { method, headers: {}, signal: signal ? AbortSignal.any([signal, limit]) : limit };
+  if (key()) request.headers.Authorization = `Bearer ${key()}`;
   if (body !== undefined) {
-    request.headers = { "Content-Type": "application/json" };
+    request.headers["Content-Type"] = "application/json";
     request.body = JSON.stringify(body);
   }
   try {

@@ -1,5 +1,7 @@
 /** The live stream over a WebSocket that comes back by itself. */
 
+import { liveProtocols } from "./key.js";
+
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 30_000;
 // The service sends its figures every 2 s: a socket that is silent for this long is dead, whatever its state says.
@@ -22,7 +24,7 @@ export class LiveStream {
   connect() {
     const address = new URL("/live", location.href);
     address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new WebSocket(address);
+    const socket = new WebSocket(address, liveProtocols());
     this.#socket = socket;
     this.#listenForSilence();
     socket.addEventListener("open", () => socket === this.#socket && this.onState("live"));

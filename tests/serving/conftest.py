@@ -1,11 +1,20 @@
-"""A filled registry, made once."""
+"""A filled registry, and a service of its own for tests that write what others must not see."""
 
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from barometer.database import database_url, engine_for
 from barometer.settings import Settings
+from barometer.store import store
+from tests.conftest import judgement, post
 from tests.serving.registered import copy_of, fill_registry
+from tests.serving.stand_alone import Service, running_service
+
+STORED = 450
+"""More than two pages of the client."""
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +26,19 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def registry(filled: Settings, tmp_path: Path) -> Settings:
     """Versions 1 (champion) to 5, as `tests.serving.registered` tells; free to be changed."""
     return copy_of(filled, tmp_path / "state")
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Without keys; posts about a ferry are stored, an event follows it."""
+    with running_service(tmp_path_factory.mktemp("service")) as running:
+        now = datetime.now(UTC)
+        posts = [
+            post(n, f"i love ferry {n}", created_at=now - timedelta(seconds=n // 3))
+            for n in range(STORED)
+        ]
+        engine = engine_for(database_url(running.settings))
+        store(engine, [(each, judgement()) for each in posts])
+        body = {"title": "The ferry", "keywords": ["ferry"]}
+        running.http.post("/events", json=body).raise_for_status()
+        yield running

@@ -19,8 +19,11 @@ from serving.parts import Parts
 router = APIRouter(tags=["mood"])
 
 
-def parts_of(request: Request) -> Parts:
-    """The parts of the app that serves this request."""
+async def parts_of(request: Request) -> Parts:
+    """The parts of the app that serves this request.
+
+    A coroutine, though it awaits nothing: FastAPI sends plain functions to a thread, each time.
+    """
     parts: Parts = request.app.state.parts
     return parts
 

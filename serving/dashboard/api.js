@@ -18,7 +18,7 @@ export class Problem extends Error {
 async function problemOf(response) {
   const told = await response.json().catch(() => ({}));
   const message = told.detail || told.title || `The service answered with status ${response.status}.`;
-  if (response.status === 401) askForKey(String(message));
+  if (response.status === 401) askForKey();
   return new Problem(String(message), { status: response.status, field: told.field ?? null });
 }
 

@@ -10,10 +10,10 @@ export const key = () => sessionStorage.getItem(NAME);
 export const liveProtocols = () => (key() ? ["barometer", `barometer.key.${key()}`] : []);
 
 /** Shows the dialog, unless it is open; the page begins anew with the key that is given. */
-export function askForKey(message) {
+export function askForKey() {
   const [dialog, form, input, problem] = ["key-dialog", "key-form", "key-input", "key-problem"].map(byId);
   if (dialog.open) return;
-  problem.textContent = key() ? message : "";
+  problem.textContent = "This key is not known.";
   problem.hidden = !key();
   form.addEventListener("submit", () => {
     sessionStorage.setItem(NAME, input.value.trim());

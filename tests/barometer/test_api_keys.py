@@ -54,6 +54,9 @@ def test_command_makes_keys_that_the_setting_takes(
     monkeypatch.setenv("BAROMETER_API_KEYS", f"{made['entry']} {made['entry']}")
     with pytest.raises(SettingsError, match="name of its own"):
         read_settings()
+
+
+def test_command_refuses_a_scope_that_there_is_not(tmp_path: Path) -> None:
     unknown = barometer("keys", "new", "x", "--scope", "all", state=tmp_path)
     assert unknown.returncode == 64
     assert "read and write" in unknown.stderr

@@ -7,7 +7,7 @@ from tests.serving.stand_alone import Service
 
 
 def test_stress_counts_what_callers_saw(service: Service, tmp_path: Path) -> None:
-    words = ("bench", "stress", "--url", service.url, "--callers", "4", "--seconds", "2")
+    words = ("bench", "stress", "--url", service.url, "--callers", "4", "--seconds", "1")
     seen = json.loads(barometer(*words, "--json", state=tmp_path).stdout)
     assert seen["answered"] == seen["requests"] == sum(seen["models"].values()) > 0
     assert seen["failures"] == {}

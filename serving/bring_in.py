@@ -42,6 +42,8 @@ async def progress(job: str) -> dict[str, Any]:
         NotFoundError: there is no such job.
         UnavailableError: Prefect does not answer.
     """
+    if not os.environ.get("PREFECT_API_URL"):
+        raise NotFoundError(f"job {job} does not exist: this service knows no Prefect server.")
     async with _prefect() as http:
         found = await http.get(f"/flow_runs/{job}")
         if found.status_code == httpx.codes.NOT_FOUND:

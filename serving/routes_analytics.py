@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.concurrency import run_in_threadpool
 
+from barometer.client.contract import Analytics, Comparison, Explanation
 from barometer.comparison import By, Group, groups_of
 from barometer.errors import InputError
 from barometer.events import EVERY_EVENT, event_row
@@ -14,7 +15,7 @@ from barometer.store import EVERY_POST
 from serving.bodies import Readable
 from serving.compare import comparison
 from serving.explain import explain
-from serving.responses_analytics import Analytics, Comparison, Explanation
+from serving.openapi import answer
 from serving.routes_mood import WithParts
 from serving.shares import rollup_shares
 
@@ -25,7 +26,7 @@ MOST_HOURS = 14 * 24
 MOST_EXPLAINED = 2_000
 
 
-@router.get("/events/compare")
+@router.get("/events/compare", responses=answer(Comparison, "The events side by side.", 404))
 def compare_events(
     slugs: Annotated[
         str,
@@ -68,7 +69,7 @@ def compare_events(
     )
 
 
-@router.get("/analytics")
+@router.get("/analytics", responses=answer(Analytics, "The figures."))
 def analytics(
     parts: WithParts, hours: Annotated[int, Query(ge=1, le=MOST_HOURS)] = 24
 ) -> Analytics:
@@ -95,7 +96,7 @@ def analytics(
     )
 
 
-@router.get("/explain")
+@router.get("/explain", responses=answer(Explanation, "The words and their part.", 404))
 async def explain_answer(
     text: Annotated[Readable, Query(max_length=MOST_EXPLAINED, examples=["i feel so happy today"])],
     parts: WithParts,
@@ -104,7 +105,7 @@ async def explain_answer(
     ] = None,
 ) -> Explanation:
     """Which words of a text drove its answer: each is left out in turn."""
-    picked = parts.models.pick(model, text)
+    [picked] = await parts.models.pick_all(model, [text])
     found: dict[str, Any] = await run_in_threadpool(explain, picked, text)
     used = f"{parts.settings.model_name}:{picked.version}"
     return Explanation.model_validate({**found, "model_used": used})

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from serving.breaker import State
+from serving.openapi import answer
 from serving.routes_mood import WithParts
 
 router = APIRouter(tags=["system"])
@@ -49,13 +50,13 @@ class FailsafeState(BaseModel):
     last_failure: Failure | None
 
 
-@router.get("/failsafe", response_model=FailsafeState)
+@router.get("/failsafe", responses=answer(FailsafeState, "How it stands."))
 async def failsafe(parts: WithParts) -> dict[str, Any]:
     """The breaker, the chain, and how many texts each of its links answered since the start."""
     return parts.failsafe.state()
 
 
-@router.post("/failsafe/reset", response_model=FailsafeState)
+@router.post("/failsafe/reset", responses=answer(FailsafeState, "How it stands."))
 async def reset(parts: WithParts) -> dict[str, Any]:
     """Close the breaker: the next request asks the model again."""
     parts.failsafe.reset()

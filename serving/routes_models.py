@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path
 from pydantic import AfterValidator, Field, StrictStr
 from starlette.concurrency import run_in_threadpool
 
+from barometer.client.contract import ModelDetails, ModelJob, ModelJobProgress, ModelList, Promoted
 from barometer.errors import NotFoundError, UnavailableError
 from barometer.labels import LABELS
 from barometer.model_source import find_source
@@ -15,6 +16,7 @@ from inference.registry import Version, versions
 from serving import bring_in
 from serving.bodies import Body
 from serving.models import Traffic
+from serving.openapi import answer
 from serving.parts import Parts
 from serving.routes_mood import WithParts
 
@@ -48,7 +50,7 @@ class BringIn(Body):
     ]
 
 
-@router.get("/models")
+@router.get("/models", responses=answer(ModelList, "Versions, and what answers."))
 def list_models(parts: WithParts) -> dict[str, Any]:
     """Every registered version with its figures, and what this process answers with.
 
@@ -80,20 +82,22 @@ def list_models(parts: WithParts) -> dict[str, Any]:
     }
 
 
-@router.get("/models/jobs/{job}")
+@router.get("/models/jobs/{job}", responses=answer(ModelJobProgress, "How far it is."))
 async def job_progress(job: UUID) -> dict[str, Any]:
     """How far a model that is brought in has come."""
     return await bring_in.progress(str(job))
 
 
-@router.get("/models/{version}")
+@router.get("/models/{version}", responses=answer(ModelDetails, "The version."))
 def one_model(version: Wanted, parts: WithParts) -> dict[str, Any]:
     """One registered version, with its model card."""
     found = _registered(parts, version)
     return {**_version_json(parts, found), "card": found.card}
 
 
-@router.post("/models", status_code=202)
+@router.post(
+    "/models", status_code=202, responses=answer(ModelJob, "It is under way.", 404, status=202)
+)
 async def bring_model_in(body: BringIn, parts: WithParts) -> dict[str, Any]:
     """Export, measure and register a classifier, in a flow; it becomes the challenger."""
     await run_in_threadpool(find_source, parts.settings, body.source)
@@ -101,7 +105,7 @@ async def bring_model_in(body: BringIn, parts: WithParts) -> dict[str, Any]:
     return {"job": job, "url": f"/models/jobs/{job}"}
 
 
-@router.post("/models/{version}/promote")
+@router.post("/models/{version}/promote", responses=answer(Promoted, "It is champion.", 409))
 def promote_model(version: Wanted, parts: WithParts) -> dict[str, Any]:
     """Make a canary the champion; only one that passed the gate against today's champion."""
     chosen = _registered(parts, version).version

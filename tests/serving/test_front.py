@@ -13,10 +13,10 @@ def test_probes_answer(service: Service, path: str) -> None:
     assert service.http.head(path).status_code == 200
 
 
-def test_metrics_are_bentoml_s(service: Service) -> None:
+def test_metrics_are_prometheus_text(service: Service) -> None:
     response = service.http.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain; version=")
-    assert "bentoml_service_request" in response.text
+    assert "barometer_requests_total" in response.text
     assert response.headers["x-content-type-options"] == "nosniff"
 
 

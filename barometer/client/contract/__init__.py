@@ -3,6 +3,15 @@
 Fields that a newer service adds are left out by an older client.
 """
 
+from barometer.client.contract.analytics import (
+    Analytics,
+    Comparison,
+    Explanation,
+    ShareLine,
+    TaskShares,
+    TaskUncertainty,
+    Uncertainty,
+)
 from barometer.client.contract.content import (
     Content,
     Problem,
@@ -17,6 +26,16 @@ from barometer.client.contract.events import (
     TrackedEvent,
     Trend,
     TrendPoint,
+)
+from barometer.client.contract.models import (
+    ModelAlert,
+    ModelDetails,
+    ModelJob,
+    ModelJobProgress,
+    ModelList,
+    Promoted,
+    RegisteredModel,
+    Traffic,
 )
 from barometer.client.contract.mood import (
     Analysis,
@@ -40,29 +59,44 @@ from barometer.client.contract.system import (
 
 __all__ = [
     "Analysis",
+    "Analytics",
     "Classified",
+    "Comparison",
     "Content",
     "DriftColumn",
     "DriftList",
     "DriftReport",
     "Emotion",
     "EventList",
+    "Explanation",
     "LiveMessage",
+    "ModelAlert",
+    "ModelDetails",
+    "ModelJob",
+    "ModelJobProgress",
+    "ModelList",
     "PartState",
     "PostPage",
     "Prediction",
     "PredictionBatch",
     "Problem",
+    "Promoted",
     "Refused",
+    "RegisteredModel",
     "ScoredPost",
     "Searched",
     "Sentiment",
     "Share",
+    "ShareLine",
     "SourceList",
     "SourceState",
     "Status",
     "Taken",
+    "TaskShares",
+    "TaskUncertainty",
     "TrackedEvent",
+    "Traffic",
     "Trend",
     "TrendPoint",
+    "Uncertainty",
 ]

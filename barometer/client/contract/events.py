@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
+from barometer.client.contract.analytics import TaskShares, TaskUncertainty
 from barometer.client.contract.content import Content
 from barometer.client.contract.mood import Classified, Count, Emotion, Sentiment
 
@@ -69,6 +70,10 @@ class TrendPoint(Content):
     """Posts by sentiment."""
     sentiment_score: Score | None
     """Mean of P(positive) - P(negative), -1 to 1; null without posts."""
+    confidence: float | None
+    """Mean calibrated probability of the posts' emotions; null without posts."""
+    shares: TaskShares | None = None
+    """Corrected shares of the step, where they were asked for."""
 
 
 class Trend(Content):
@@ -90,8 +95,16 @@ class Trend(Content):
     """Posts by sentiment."""
     sentiment_score: Score | None
     """Mean of P(positive) - P(negative), -1 to 1; null without posts."""
+    confidence: float | None
+    """Mean calibrated probability of the posts' emotions; null without posts."""
+    shares: TaskShares
+    """Shares of the whole window, corrected for the classifier's confusion."""
+    uncertainty: TaskUncertainty
+    """How they were corrected, and which part of them is uncertain."""
     points: list[TrendPoint]
     """One for each step, empty ones included."""
+    time: datetime
+    """When the points older than the newest minutes were counted, UTC."""
 
 
 class ScoredPost(Classified):

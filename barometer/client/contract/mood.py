@@ -5,12 +5,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from barometer.client.contract.analytics import TaskUncertainty
 from barometer.client.contract.content import Content
 
 Emotion = Literal["sadness", "joy", "love", "anger", "fear", "surprise"]
 Sentiment = Literal["negative", "neutral", "positive"]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
+Percent = Annotated[float, Field(ge=0, le=100)]
 
 
 class Classified(Content):
@@ -32,6 +34,8 @@ class Classified(Content):
         examples=[{"negative": 0.055, "neutral": 0.074, "positive": 0.871}]
     )
     """Every sentiment's probability; they sum to 1."""
+    truncated: bool = False
+    """Whether the text was longer than the model reads; what is over was not read."""
 
 
 class Prediction(Classified):
@@ -54,6 +58,8 @@ class PredictionBatch(Content):
     """One for each text, in the order of the texts."""
     model_used: str = Field(examples=["barometer:1"])
     """Name and version of every model that answered, joined by commas."""
+    fallback_used: bool
+    """Whether something else than the local model answered one of them."""
     batch_size: Count = Field(examples=[2])
     """How many texts were classified."""
     total_processing_time_ms: float = Field(ge=0, examples=[9.1])
@@ -69,6 +75,12 @@ class Share(Content):
     """Per cent of the posts that have an answer."""
     avg_score: Probability | None = Field(examples=[0.7954])
     """Mean confidence of the posts with this label; null where there are none."""
+    corrected_pct: Percent | None = Field(examples=[25.9])
+    """Per cent, corrected for the classifier's confusion; null where it cannot be."""
+    low_pct: Percent | None = Field(examples=[14.2])
+    """Lower bound of its 95 % interval."""
+    high_pct: Percent | None = Field(examples=[39.1])
+    """Upper bound."""
 
 
 class Searched(Content):
@@ -103,5 +115,9 @@ class Analysis(Content):
     """When the figures were computed, UTC."""
     model_version: str = Field(examples=["1"])
     """Version of the champion then."""
+    fallback_used: bool
+    """Whether something else than the local model answered some of the posts."""
+    uncertainty: TaskUncertainty
+    """How the shares were corrected, and which part of them is uncertain."""
     degraded: bool
-    """Whether a part (Redis, the registry) was away."""
+    """Whether a part (Redis, the registry, the model) was away."""

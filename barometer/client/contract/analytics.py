@@ -3,12 +3,14 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from barometer.client.contract.content import Content
 
 Task = Literal["emotion", "sentiment"]
 
 
-class ShareLine(BaseModel):
+class ShareLine(Content):
     """One label's share of the posts that have an answer, in per cent; null where none has."""
 
     label: str
@@ -19,7 +21,7 @@ class ShareLine(BaseModel):
     high_pct: float | None = Field(description="upper bound")
 
 
-class Uncertainty(BaseModel):
+class Uncertainty(Content):
     """How the shares were corrected, and which part is uncertain."""
 
     method: str | None = Field(description="null: not corrected, `note` says why")
@@ -42,21 +44,21 @@ class Uncertainty(BaseModel):
     )
 
 
-class TaskShares(BaseModel):
+class TaskShares(Content):
     """The labels of both tasks."""
 
     emotion: list[ShareLine]
     sentiment: list[ShareLine]
 
 
-class TaskUncertainty(BaseModel):
+class TaskUncertainty(Content):
     """Both tasks."""
 
     emotion: Uncertainty
     sentiment: Uncertainty
 
 
-class Score(BaseModel):
+class Score(Content):
     """Mean of P(positive) - P(negative), in [-1, 1], with its 95 % interval."""
 
     mean: float
@@ -65,7 +67,7 @@ class Score(BaseModel):
     posts: int
 
 
-class ComparisonLine(BaseModel):
+class ComparisonLine(Content):
     """One group of posts."""
 
     event: str
@@ -76,7 +78,7 @@ class ComparisonLine(BaseModel):
     sentiment_score: Score | None
 
 
-class Difference(BaseModel):
+class Difference(Content):
     """One label's share in one line, less that in all other lines together."""
 
     event: str
@@ -89,7 +91,7 @@ class Difference(BaseModel):
     beyond_chance: bool = Field(description="p below 0.05")
 
 
-class Comparison(BaseModel):
+class Comparison(Content):
     """Groups of posts side by side."""
 
     by: Literal["event", "location", "source"]
@@ -105,7 +107,7 @@ class Comparison(BaseModel):
     omitted_groups: int = Field(description="groups beyond the first 20")
 
 
-class Hour(BaseModel):
+class Hour(Content):
     """One hour."""
 
     start: datetime
@@ -113,7 +115,7 @@ class Hour(BaseModel):
     sentiment_score: float | None
 
 
-class SourceFigures(BaseModel):
+class SourceFigures(Content):
     """One source."""
 
     source: str
@@ -121,7 +123,7 @@ class SourceFigures(BaseModel):
     sentiment_score: float | None
 
 
-class EventFigures(BaseModel):
+class EventFigures(Content):
     """One tracked event."""
 
     slug: str
@@ -130,14 +132,14 @@ class EventFigures(BaseModel):
     sentiment_score: float | None
 
 
-class KeywordFigures(BaseModel):
+class KeywordFigures(Content):
     """One tracked keyword."""
 
     keyword: str
     posts: int
 
 
-class Analytics(BaseModel):
+class Analytics(Content):
     """The whole system's figures over some hours."""
 
     start: datetime
@@ -154,14 +156,14 @@ class Analytics(BaseModel):
     keywords_among_posts: int = Field(description="newest posts in which keywords were counted")
 
 
-class Label(BaseModel):
+class Label(Content):
     """The answer of one task."""
 
     label: str
     confidence: float
 
 
-class Word(BaseModel):
+class Word(Content):
     """One word's effect: what the label's probability falls by without it."""
 
     word: str
@@ -169,7 +171,7 @@ class Word(BaseModel):
     sentiment: float | None
 
 
-class Explanation(BaseModel):
+class Explanation(Content):
     """Which words drove an answer."""
 
     emotion: Label | None

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +23,8 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(model_commands)
+bench_app = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
+app.add_typer(bench_app, name="bench")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
@@ -210,6 +213,39 @@ def dead_letters(
     else:
         rows = [(letter_id, fields["reason"]) for letter_id, fields in letters]
         print_table("Dead letters", ("id", "reason"), rows)
+
+
+@bench_app.command("backends")
+def bench_backends(
+    *,
+    folder: Annotated[
+        Path | None, typer.Option(help="Model folder to measure; default: the starter.")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="Measure this checkpoint of `train` instead, in PyTorch and exported."),
+    ] = None,
+    rows: Annotated[int, typer.Option(help="Texts to classify.", min=20)] = 1_000,
+    price: Annotated[float, typer.Option(help="US dollars an hour of this machine.")] = 0.10,
+    json_: Json = False,
+) -> None:
+    """Compare what can run a model here: speed, latency, memory, accuracy, cost.
+
+    The texts are emotion's validation rows where BAROMETER_EMOTION_DATA is set, else bundled posts.
+
+    Example: barometer bench backends --checkpoint .barometer/checkpoints/first
+    """
+    from ingestion.replay import bundled_recording, load_recording
+    from serving.parts import STARTER
+    from training.bench.backends import Texts
+    from training.bench.command import compare_backends, labelled_texts
+
+    config = settings()
+    given = labelled_texts(config, rows)
+    if given is None:
+        posts = load_recording(bundled_recording()).lines[:rows]
+        given = Texts("bundled posts without labels", [post.text for post in posts], [])
+    compare_backends(config, folder or STARTER, checkpoint, given, price, as_json=json_)
 
 
 @app.command()

@@ -1,5 +1,6 @@
 # make run   everything on this machine, from an empty clone to a live stream
 # make test  the whole test suite, from an empty clone
+# make bench what can run the model here, compared; BENCH="--checkpoint FOLDER" adds PyTorch
 # Options: REPLAY=posts.jsonl TRACK="some topic" PYTHON=python3.12 PYTEST="-k stream"
 
 SHELL := /bin/bash
@@ -15,16 +16,19 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format lock browser clean
+.PHONY: help run test bench lint format lock browser clean
 
 help:
-	@sed -n '1,3s/^# //p' Makefile
+	@sed -n '1,4s/^# //p' Makefile
 
 run: $(VENV)/.run
 	@BAROMETER_REPLAY="$${REPLAY:-$$BAROMETER_REPLAY}" $(BIN)/barometer up $${TRACK:+--track "$$TRACK"}
 
 test: $(VENV)/.test
 	@$(BIN)/python -m pytest $(PYTEST)
+
+bench: $(VENV)/.run
+	@$(BIN)/barometer bench backends $(BENCH)
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff format --check .

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -282,6 +283,39 @@ def stress_service(
         print_table(f"{callers} callers on {target}", ("what", "value"), seen.rows())
     if not seen.answered:
         raise UnavailableError(f"{target}: no request was answered; the table says why.")
+
+
+@bench_app.command("backends")
+def bench_backends(
+    *,
+    folder: Annotated[
+        Path | None, typer.Option(help="Model folder to measure; default: the starter.")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="Measure this checkpoint of `train` instead, in PyTorch and exported."),
+    ] = None,
+    rows: Annotated[int, typer.Option(help="Texts to classify.", min=20)] = 1_000,
+    price: Annotated[float, typer.Option(help="US dollars an hour of this machine.")] = 0.10,
+    json_: Json = False,
+) -> None:
+    """Compare what can run a model here: speed, latency, memory, accuracy, cost.
+
+    The texts are emotion's validation rows where BAROMETER_EMOTION_DATA is set, else bundled posts.
+
+    Example: barometer bench backends --checkpoint .barometer/checkpoints/first
+    """
+    from ingestion.replay import bundled_recording, load_recording
+    from serving.parts import STARTER
+    from training.bench.backends import Texts
+    from training.bench.command import compare_backends, labelled_texts
+
+    config = settings()
+    given = labelled_texts(config, rows)
+    if given is None:
+        posts = load_recording(bundled_recording()).lines[:rows]
+        given = Texts("bundled posts without labels", [post.text for post in posts], [])
+    compare_backends(config, folder or STARTER, checkpoint, given, price, as_json=json_)
 
 
 @app.command()

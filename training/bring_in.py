@@ -26,6 +26,7 @@ def bring_in(
     say: Callable[[str], None],
     *,
     final: bool = False,
+    keep_fp32: bool = False,
 ) -> dict[str, Any]:
     """Write `target` as a model folder that answers with our labels, where the map has them.
 
@@ -40,6 +41,7 @@ def bring_in(
         show: called with the export's comparison before it is judged.
         say: told what the model cannot answer.
         final: measure the test rows too.
+        keep_fp32: leave the graph before quantisation in the folder, too.
 
     Returns:
         The content of `metrics.json`.
@@ -67,7 +69,7 @@ def bring_in(
     }
     own = {task: rows for task, rows in data.items() if task in read.tasks}
     finished = Finished(Mapped(model, read), tokenizer, longest, read.labels)
-    return assemble(finished, own, notes, target, show, final=final)
+    return assemble(finished, own, notes, target, show, final=final, keep_fp32=keep_fp32)
 
 
 def load_classifier(checkpoint: str) -> tuple[Any, Any]:

@@ -92,6 +92,10 @@ def export(
         typer.Option(help="JSON: the labels of a hub name or folder, each with ours or null."),
     ] = None,
     final: Final = False,
+    keep_fp32: Annotated[
+        bool,
+        typer.Option("--keep-fp32", help="Keep the FP32 graph, for BAROMETER_BACKEND=openvino."),
+    ] = False,
     json_: Json = False,
 ) -> None:
     """Export a checkpoint to fused INT8 ONNX; with --labels, bring in a model with other labels.
@@ -106,11 +110,13 @@ def export(
     config = settings()
     origin = Origin(config.base_model, config.emotion_data, config.sentiment_data)
     if labels is None:
-        metrics = package(Path(checkpoint), origin.load(), target, show_parity, final=final)
+        metrics = package(
+            Path(checkpoint), origin.load(), target, show_parity, final=final, keep_fp32=keep_fp32
+        )
     else:
         metrics = bring_in(
             checkpoint, labels, origin.load(), target, show_parity,
-            lambda line: print_line(line, to_people=True), final=final,
+            lambda line: print_line(line, to_people=True), final=final, keep_fp32=keep_fp32,
         )  # fmt: skip
     show_metrics(metrics, as_json=json_)
 

@@ -3,7 +3,7 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from transformers.modeling_outputs import ModelOutput
 from barometer.labels import LABELS, TASKS, task_slice
 from inference.calibration import fit_temperature
 from inference.classifier import Classifier
-from inference.model_folder import open_model_folder
+from inference.model_folder import FP32_GRAPH, GRAPH, open_model_folder
 from training.data import TaskData
 from training.finetune import logits_of
 from training.gate.latency import interleaved_ms
@@ -52,7 +52,14 @@ class Exported:
     """What the INT8 graph says, so that nobody needs to ask it again."""
 
 
-def export(finished: Finished, data: dict[str, TaskData], target: Path, name: str) -> Exported:
+def export(
+    finished: Finished,
+    data: dict[str, TaskData],
+    target: Path,
+    name: str,
+    *,
+    keep_fp32: bool = False,
+) -> Exported:
     """Write `target` as a model folder (all but `metrics.json`'s figures and the card).
 
     Temperatures are fitted on the validation rows with the INT8 graph's own logits.
@@ -62,6 +69,7 @@ def export(finished: Finished, data: dict[str, TaskData], target: Path, name: st
         data: the rows of the tasks that the model has.
         target: the folder to write.
         name: the model's.
+        keep_fp32: leave the graph before quantisation in the folder, too.
 
     Raises:
         ModelError: the graph optimiser missed a fusion, or quantisation left float products.
@@ -72,16 +80,10 @@ def export(finished: Finished, data: dict[str, TaskData], target: Path, name: st
         for task, rows in data.items()
     }
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        plain, fused = Path(scratch) / "plain.onnx", Path(scratch) / "fp32"
-        for folder in (fused, target):
-            folder.mkdir(parents=True, exist_ok=True)
-            _write_tokenizer(tokenizer, folder)
-            _write_config(folder, model.config, name, max_tokens, dict.fromkeys(data, 1.0))
-            (folder / "metrics.json").write_text("{}\n")
-        _to_onnx(model, plain)
-        counts = fuse(plain, fused / "model.onnx", model.config)
-        quantise(fused / "model.onnx", target / "model.onnx")
-        check_quantised(target / "model.onnx", counts)
+        fused = Path(scratch) / "fp32"
+        write_graphs(finished, fused, target, name, data)
+        if keep_fp32:
+            shutil.copyfile(fused / GRAPH, target / FP32_GRAPH)
         classifiers = [Classifier(open_model_folder(f), threads=1) for f in (fused, target)]
         texts = [text for rows in data.values() for text in rows.validation.texts]
         plain_ms, quantised_ms = interleaved_ms(
@@ -91,7 +93,7 @@ def export(finished: Finished, data: dict[str, TaskData], target: Path, name: st
             {task: each.logits(rows.validation.texts)[0] for task, rows in data.items()}
             for each in classifiers
         ]
-        sizes = [(each.folder.path / "model.onnx").stat().st_size for each in classifiers]
+        sizes = [(each.folder.path / GRAPH).stat().st_size for each in classifiers]
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     variants = [
         variant("PyTorch FP32", weights, None, None, reference, reference, data),
@@ -115,6 +117,28 @@ def export(finished: Finished, data: dict[str, TaskData], target: Path, name: st
         temperatures[task] = round(fit_temperature(own[fits], truth[fits]), 4)
     _write_config(target, model.config, name, max_tokens, temperatures)
     return Exported(variants, answers[1])
+
+
+def write_graphs(
+    finished: Finished, fused: Path, target: Path, name: str, tasks: Iterable[str]
+) -> None:
+    """Write two model folders without figures or temperatures: `fused` in FP32, `target` in INT8.
+
+    Raises:
+        ModelError: the graph optimiser missed a fusion, or quantisation left float products.
+    """
+    model = finished.model.eval()
+    for folder in (fused, target):
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_tokenizer(finished.tokenizer, folder)
+        _write_config(folder, model.config, name, finished.max_tokens, dict.fromkeys(tasks, 1.0))
+        (folder / "metrics.json").write_text("{}\n")
+    plain = fused / "plain.onnx"
+    _to_onnx(model, plain)
+    counts = fuse(plain, fused / GRAPH, model.config)
+    plain.unlink()
+    quantise(fused / GRAPH, target / GRAPH)
+    check_quantised(target / GRAPH, counts)
 
 
 def _to_onnx(model: Any, path: Path) -> None:

@@ -37,6 +37,7 @@ def package(
     show: Callable[[list[Variant]], None],
     *,
     final: bool = False,
+    keep_fp32: bool = False,
     run_id: str | None = None,
 ) -> dict[str, Any]:
     """Export a checkpoint that `train` has written; as `assemble`.
@@ -47,6 +48,7 @@ def package(
         target: the model folder to write.
         show: called with the export's comparison before it is judged.
         final: measure the test rows too.
+        keep_fp32: leave the graph before quantisation in the folder, too.
         run_id: the MLflow run that the model belongs to.
 
     Returns:
@@ -62,7 +64,7 @@ def package(
         notes[RUN] = run_id
     max_tokens = Recipe.model_validate(notes["recipe"]).max_tokens
     finished = Finished(*load_checkpoint(checkpoint), max_tokens)
-    return assemble(finished, data, notes, target, show, final=final)
+    return assemble(finished, data, notes, target, show, final=final, keep_fp32=keep_fp32)
 
 
 def assemble(
@@ -73,6 +75,7 @@ def assemble(
     show: Callable[[list[Variant]], None],
     *,
     final: bool = False,
+    keep_fp32: bool = False,
 ) -> dict[str, Any]:
     """Export a model, measure the INT8 file, and write the model folder in one move.
 
@@ -86,6 +89,7 @@ def assemble(
         target: the model folder to write.
         show: called with the export's comparison before it is judged.
         final: measure the test rows too.
+        keep_fp32: leave the graph before quantisation in the folder, too.
 
     Returns:
         The content of `metrics.json`.
@@ -98,7 +102,7 @@ def assemble(
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as scratch:
         folder = Path(scratch) / "folder"
-        exported = export(finished, data, folder, target.name)
+        exported = export(finished, data, folder, target.name, keep_fp32=keep_fp32)
         show(exported.variants)
         check_parity(exported.variants)
         notes["export"] = [asdict(variant) for variant in exported.variants]

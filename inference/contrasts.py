@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from inference.prevalence import Counts, Floats, Prevalence
 
@@ -30,7 +30,7 @@ def against_the_others(found: Prevalence, posts: Counts) -> tuple[Floats, Floats
     spread = found.chance + weights**2 @ found.chance
     spread += (found.by_confusion - weights @ found.by_confusion).var(axis=0)
     # A label that no post of any group was given has no spread, and no difference.
-    p_values: Floats = 2 * norm.sf(np.abs(solved) / np.sqrt(np.maximum(spread, TINY)))
+    p_values: Floats = 2 * ndtr(-(np.abs(solved) / np.sqrt(np.maximum(spread, TINY))))
     return found.share - weights @ found.share, p_values
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from barometer.comparison import Group
 from barometer.labels import TASKS
@@ -69,7 +69,7 @@ def mean_score(group: Group) -> dict[str, Any] | None:
     low = high = None
     if n > 1:
         variance = max(0.0, group.score_squares - n * mean * mean) / (n - 1)
-        reach = float(student.ppf(0.975, n - 1)) * math.sqrt(variance / n)
+        reach = float(stdtrit(n - 1, 0.975)) * math.sqrt(variance / n)
         low, high = round(max(-1.0, mean - reach), 4), round(min(1.0, mean + reach), 4)
     return {"mean": round(mean, 4), "low": low, "high": high, "posts": n}
 

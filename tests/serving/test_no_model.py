@@ -39,7 +39,7 @@ def running(code: Path, settings: Settings, **more: str) -> Iterator[httpx.Clien
         **bento_environment(settings),
         **more,
     }
-    process = subprocess.Popen(bento_command(settings), cwd=code, env=env)
+    process = subprocess.Popen(bento_command(), cwd=code, env=env)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{settings.port}", timeout=60) as http:
             eventually(lambda: http.get("/readyz").is_success, "the service is not ready", 240)

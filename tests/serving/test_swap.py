@@ -46,12 +46,11 @@ def service(settings: Settings) -> Iterator[tuple[httpx.Client, psutil.Process]]
         "BAROMETER_MODEL_POLL_S": "0.3",
         **bento_environment(settings),
     }
-    process = subprocess.Popen(bento_command(settings), cwd=REPOSITORY, env=env)
+    process = subprocess.Popen(bento_command(), cwd=REPOSITORY, env=env)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{settings.port}", timeout=60) as http:
             eventually(lambda: http.get("/readyz").is_success, "the service is not ready", 90)
-            family = psutil.Process(process.pid).children(recursive=True)
-            yield http, max(family, key=lambda child: child.memory_info().rss)
+            yield http, psutil.Process(process.pid)
     finally:
         process.terminate()
         process.wait(30)

@@ -30,7 +30,7 @@ def registry(filled: Settings, tmp_path: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Without keys; posts about a ferry are stored, an event follows it."""
+    """Without keys; posts about a ferry are stored."""
     with running_service(tmp_path_factory.mktemp("service")) as running:
         now = datetime.now(UTC)
         posts = [
@@ -39,6 +39,4 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         ]
         engine = engine_for(database_url(running.settings))
         store(engine, [(each, judgement()) for each in posts])
-        body = {"title": "The ferry", "keywords": ["ferry"]}
-        running.http.post("/events", json=body).raise_for_status()
         yield running

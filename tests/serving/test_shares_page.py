@@ -66,7 +66,4 @@ def test_bars_tell_the_corrected_share_its_interval_and_the_count_on_hover(
         page.get_by_role("searchbox").first.fill("ferry")
         page.get_by_role("button", name="Analyze").click()
         expect(page.locator("#analyze-bars .e-love .bar-note")).to_have_text(f"({low}\u2013{high})")
-        page.locator("#shares").scroll_into_view_if_needed()
-        page.wait_for_timeout(800)
-        page.screenshot(path=tmp_path / "page.png", full_page=True)
         assert faults == []

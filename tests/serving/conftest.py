@@ -5,10 +5,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
+from redis import Redis
 
 from barometer.database import database_url, engine_for
 from barometer.settings import Settings
 from barometer.store import store
+from barometer.tracking import mlflow_client
+from serving.parts import Parts, open_parts
 from tests.conftest import judgement, post
 from tests.serving.registered import copy_of, fill_registry
 from tests.serving.stand_alone import Service, running_service
@@ -40,3 +44,13 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         engine = engine_for(database_url(running.settings))
         store(engine, [(each, judgement()) for each in posts])
         yield running
+
+
+@pytest.fixture
+def parts(registry: Settings, redis_url: str, redis: Redis) -> Parts:
+    return open_parts(registry.model_copy(update={"redis_url": redis_url}))
+
+
+@pytest.fixture
+def client(registry: Settings) -> MlflowClient:
+    return mlflow_client(registry)

@@ -4,10 +4,16 @@
 5 its stored files are damaged after registration.
 """
 
+import asyncio
 import json
 import shutil
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
+
+from mlflow import MlflowClient
+from redis import Redis
 
 from barometer.settings import Settings
 from barometer.tracking import CHALLENGER, CHAMPION, mlflow_client
@@ -15,6 +21,8 @@ from tests.conftest import STARTER
 from tests.training.gate_models import copy_starter, lose_class
 from training.register import register
 
+T = TypeVar("T")
+NAME = "barometer"
 LESS_SURE = 3.0
 """Temperatures are so many times higher: no label changes, every confidence does."""
 LONG = "the night bus " * 400
@@ -31,7 +39,7 @@ def fill_registry(state: Path) -> Settings:
     register(settings, takes_too_much(state.parent / "long"))
     register(settings, less_sure(state.parent / "damaged", 2.0))
     damage(settings, "5")
-    mlflow_client(settings).set_registered_model_alias("barometer", CHALLENGER, "2")
+    mlflow_client(settings).set_registered_model_alias(NAME, CHALLENGER, "2")
     return settings
 
 
@@ -65,6 +73,32 @@ def copy_of(settings: Settings, state: Path) -> Settings:
     state.mkdir(parents=True)
     shutil.copy(settings.state / "mlflow.db", state / "mlflow.db")
     return settings.model_copy(update={"state_dir": state})
+
+
+def name_champion(client: MlflowClient, version: str) -> None:
+    """Point the alias at `version`."""
+    client.set_registered_model_alias(NAME, CHAMPION, version)
+
+
+def pass_gate(client: MlflowClient, version: str, against: str = "1") -> None:
+    """Mark `version` as the gate marks what it has passed."""
+    client.set_model_version_tag(NAME, version, "gate", "pass")
+    client.set_model_version_tag(NAME, version, "gate_against", against)
+
+
+def told(redis: Redis, look: Callable[[], None]) -> list[dict[str, Any]]:
+    """What live clients hear while `look` runs."""
+    with redis.pubsub() as channel:
+        channel.subscribe("barometer:live")
+        channel.get_message(timeout=5)
+        look()
+        messages = iter(lambda: channel.get_message(timeout=0.5), None)
+        return [json.loads(message["data"]) for message in messages]
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`."""
+    return asyncio.run(work)
 
 
 def _config(target: Path) -> dict:

@@ -79,7 +79,7 @@ class OpenVinoGraph:
             self._model: Any = openvino.Core().compile_model(str(file), "CPU", options)
             hint = self._model.get_property("INFERENCE_PRECISION_HINT")
         except RuntimeError as error:
-            reason = str(error).splitlines()[-1]
+            reason = str(error).strip().splitlines()[-1]
             raise ModelError(f"{file} cannot be loaded by OpenVINO: {reason}") from error
         _check_outputs(file, {name for port in self._model.outputs for name in port.names})
         self.precision = str(hint.to_string())

@@ -76,7 +76,7 @@ def _alone(name: str, folder: Path, given: Texts, threads: int) -> dict[str, Any
     return line
 
 
-COLUMNS = ("backend", "texts/s", "p50 ms", "p99 ms", "MB", "accuracy", "USD a million texts")
+COLUMNS = ("backend", "texts/s", "p50 ms", "p99 ms", "MB", "accuracy", "USD/1M texts")
 
 
 def table(lines: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]:

@@ -36,14 +36,14 @@ class TorchGraph:
             raise ModelError("needs the PyTorch weights: name them by --checkpoint.")
         try:
             import torch  # noqa: PLC0415 - the train extra
-
-            from training.encoder import load_checkpoint  # noqa: PLC0415
         except ModuleNotFoundError as error:
             raise UnavailableError(
                 "PyTorch is not installed: it is in the extra 'train'."
             ) from error
         if device == "cuda" and not torch.cuda.is_available():
             raise UnavailableError("PyTorch finds no GPU here.")
+        from training.encoder import load_checkpoint  # noqa: PLC0415 - it takes transformers along
+
         torch.set_num_threads(threads)
         self._torch: Any = torch
         self._device = device

@@ -80,6 +80,11 @@ def load_checkpoint(checkpoint: Path) -> tuple[Any, Any]:
         return model, AutoTokenizer.from_pretrained(checkpoint)
 
 
+def longest_input(model: Any, most: int) -> int:
+    """Tokens that the model may be given: at most `most`, and no more than it has positions."""
+    return int(min(most, getattr(model.config, "max_position_embeddings", most)))
+
+
 def is_classifier(base_model: str) -> bool:
     """Whether the base has learnt to classify already, so that nobody knows from which rows."""
     with pretrained_faults("base model", base_model, "set BAROMETER_BASE_MODEL to"):

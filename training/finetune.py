@@ -17,7 +17,7 @@ from barometer.errors import InputError, StorageError
 from barometer.labels import LABELS, task_slice
 from training.batches import Batch, encode, length_grouped
 from training.data import Rows, TaskData
-from training.encoder import best_device, decay_groups, has_bf16, load_pretrained
+from training.encoder import best_device, decay_groups, has_bf16, load_pretrained, longest_input
 from training.imitation import imitate_int8
 from training.losses import class_weights, consistency_loss, distillation_loss, joint_loss
 from training.recipe import Recipe
@@ -80,7 +80,8 @@ class Finetuning:
         if recipe.imitate_int8:
             imitate_int8(self.model.base_model)
         train = {task: splits.train for task, splits in data.items()}
-        self._rows = encode(self.tokenizer, train, recipe.max_tokens)
+        self._longest = longest_input(self.model, recipe.max_tokens)
+        self._rows = encode(self.tokenizer, train, self._longest)
         self._weights = {
             task: class_weights(splits.class_counts(), recipe.class_weight_power).to(self.device)
             for task, splits in data.items()
@@ -122,9 +123,9 @@ class Finetuning:
         metrics: dict[str, float] = {}
         for task, splits in self.data.items():
             truth = np.array(splits.validation.labels)
-            guess = logits_of(
-                self.model, self.tokenizer, splits.validation, self.recipe.max_tokens
-            )[:, task_slice(task)].argmax(1)
+            guess = logits_of(self.model, self.tokenizer, splits.validation, self._longest)[
+                :, task_slice(task)
+            ].argmax(1)
             metrics[f"{task}_accuracy"] = float(accuracy_score(truth, guess))
             metrics[f"{task}_macro_f1"] = float(f1_score(truth, guess, average="macro"))
         return metrics

@@ -13,7 +13,7 @@ from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from training.adaptation.replay import write_replay
 from training.data import TaskData
-from training.encoder import load_checkpoint
+from training.encoder import load_checkpoint, longest_input
 from training.evaluate import (
     answers_of,
     evaluate_rows,
@@ -63,7 +63,8 @@ def package(
     if run_id:
         notes[RUN] = run_id
     max_tokens = Recipe.model_validate(notes["recipe"]).max_tokens
-    finished = Finished(*load_checkpoint(checkpoint), max_tokens)
+    model, tokenizer = load_checkpoint(checkpoint)
+    finished = Finished(model, tokenizer, longest_input(model, max_tokens))
     return assemble(finished, data, notes, target, show, final=final, keep_fp32=keep_fp32)
 
 

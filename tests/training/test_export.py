@@ -32,5 +32,8 @@ def test_kept_fp32_graph_is_what_openvino_serves(base: Path, rows: Path, tmp_pat
     expected = Classifier(folder, 1, open_fp32)
     found = Classifier(folder, 1, BACKENDS["openvino"])
     # bf16 keeps 8 bits: three digits of a logit near 1.
-    np.testing.assert_allclose(found.logits(texts)[0], expected.logits(texts)[0], atol=0.02)
-    np.testing.assert_allclose(found.pooled(texts), expected.pooled(texts), atol=0.1)
+    (logits, pooled), (right, features) = (
+        each.logits_and_pooled(texts) for each in (found, expected)
+    )
+    np.testing.assert_allclose(logits, right, atol=0.02)
+    np.testing.assert_allclose(pooled, features, atol=0.1)

@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     queue_texts: int = Field(4096, ge=1)
     """Texts that may wait for the model; a request over it is answered 429."""
     deadline_s: float = Field(30.0, gt=0, le=600)
-    """Seconds that a request may wait for the model; 1,000 of the longest texts take half of it."""
+    """Seconds that a request may wait for the model; a batch of long texts may need 15."""
     hot_words_file: str = ""
     """A file of keywords, one a line, that are kept analysed beside the most asked ones."""
     warm_every_s: float = Field(60.0, ge=1)

@@ -21,10 +21,12 @@ from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from inference.registry import LoadedModel
 from serving.answers import Answers
+from serving.batcher import Batcher
 from serving.judge import judge
 from serving.models import Models
 from serving.parts import STARTER
 
+ROUNDS = 3
 Ask = Callable[[str], Awaitable[object]]
 
 
@@ -42,41 +44,47 @@ def main() -> None:
 
 
 async def compare(redis: Redis, model: LoadedModel, callers: int, count: int) -> None:
-    """Each way answers the same kind of texts; the rates stand beside the first one's."""
+    """Each way answers the same texts, in turns; of its rounds the best one counts."""
     config = settings().model_copy(update={"cache_ttl_s": 60, "model_name": f"bench-{uuid4().hex}"})
     texts = [f"caller number {n} is happy that the night bus stays in town" for n in range(count)]
     turns = asyncio.Lock()
+    batcher = Batcher(config)
 
-    async def without(text: str) -> object:
+    async def alone(text: str) -> object:
         async with turns:  # one at a time, as the batcher's
             return await asyncio.to_thread(judge, model, [text])
 
-    def ask(answers: Answers) -> Ask:
-        return lambda text: answers.answer([text])
+    async def shared(text: str) -> object:
+        return await batcher.judge(model, [text])
 
-    first = Answers(Models(model), config, redis)
-    other = Answers(Models(model), config, redis)  # its memory is empty, Redis is full
-    ways: list[tuple[str, Ask]] = [
-        ("model, no batcher", without),
-        ("model, shared batches", ask(first)),
-        ("Redis", ask(other)),
-        ("memory", ask(other)),
+    best: dict[str, tuple[float, float, float]] = {}
+    await Answers(Models(model), config, redis).answer(texts)  # Redis is full from here on
+    for _ in range(ROUNDS):
+        answers = Answers(Models(model), config, redis)  # with an empty memory
+
+        async def kept(text: str, answers: Answers = answers) -> object:
+            return await answers.answer([text])
+
+        ways: list[tuple[str, Ask]] = [
+            ("model, each text alone", alone),
+            ("model, shared batches", shared),
+            ("Redis", kept),
+            ("memory", kept),
+        ]
+        for name, way in ways:
+            best[name] = max(best.get(name, (0.0, 0.0, 0.0)), await load(way, texts, callers))
+    first = best["model, each text alone"][0]
+    rows = [
+        (name, f"{rate:.0f}", f"{p50:.1f}", f"{p99:.1f}", f"{rate / first:.1f}")
+        for name, (rate, p50, p99) in best.items()
     ]
-    await without("warm up")
-    rows: list[tuple[object, ...]] = []
-    plain = 0.0
-    for name, way in ways:
-        rate, waits = await load(way, texts, callers)
-        plain = plain or rate
-        middle, late = (1000 * sorted(waits)[int(len(waits) * q)] for q in (0.5, 0.99))
-        rows.append((name, f"{rate:.0f}", f"{middle:.1f}", f"{late:.1f}", f"{rate / plain:.1f}"))
-    size = first.batcher.texts / first.batcher.batches
-    title = f"{callers} callers, {count} texts, one each; mean batch {size:.1f}"
+    size = batcher.texts / batcher.batches
+    title = f"{callers} callers, {count} texts, best of {ROUNDS}; mean batch {size:.1f}"
     print_table(title, ("way", "texts/s", "p50 ms", "p99 ms", "times the first"), rows)
 
 
-async def load(ask: Ask, texts: Sequence[str], callers: int) -> tuple[float, list[float]]:
-    """Texts a second, and the seconds that each text took."""
+async def load(ask: Ask, texts: Sequence[str], callers: int) -> tuple[float, float, float]:
+    """Texts a second, and what a text took: median and 99th percentile in milliseconds."""
     left = iter(texts)
     waits: list[float] = []
 
@@ -88,7 +96,9 @@ async def load(ask: Ask, texts: Sequence[str], callers: int) -> tuple[float, lis
 
     started = time.perf_counter()
     await asyncio.gather(*(caller() for _ in range(callers)))
-    return len(texts) / (time.perf_counter() - started), waits
+    rate = len(texts) / (time.perf_counter() - started)
+    p50, p99 = (1000 * sorted(waits)[int(len(waits) * share)] for share in (0.5, 0.99))
+    return rate, p50, p99
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from inference.calibration import softmax
 from inference.model_folder import ModelFolder
 
 Floats = npt.NDArray[np.float32]
-TOKEN_BUDGET = 2048
+TOKEN_BUDGET = 1024
 """Tokens a batch: past it the INT8 graph gains nothing on a CPU and its answers wait longer."""
 
 

@@ -36,5 +36,7 @@ def bento_environment(settings: Settings) -> dict[str, str]:
         "FORWARDED_ALLOW_IPS": os.environ.get("FORWARDED_ALLOW_IPS", ""),
         "ORT_DISABLE_TELEMETRY": "1",
         "OMP_NUM_THREADS": str(settings.session_threads),
+        # glibc gives each thread a heap of its own, which keeps what the thread has freed.
+        "MALLOC_ARENA_MAX": "2",
         "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", str(settings.state / "matplotlib")),
     }

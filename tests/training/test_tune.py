@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -221,14 +222,10 @@ def test_population_changes_recipes_within_runs_that_go_on(home: Home) -> None:
 
 
 def test_every_trial_failing_is_one_error_with_its_cause(home: Home, tmp_path: Path) -> None:
-    rows = tmp_path / "long"
-    rows.mkdir()
-    for split in ("train", "validation", "test"):
-        lines = [
-            json.dumps({"text": f"{split} {n} " + "so " * 100, "label": n % 6}) for n in range(60)
-        ]
-        (rows / f"{split}.jsonl").write_text("\n".join(lines) + "\n")
-    home.environment["BAROMETER_EMOTION_DATA"] = str(rows)  # longer than the encoder's positions
+    base = shutil.copytree(home.environment["BAROMETER_BASE_MODEL"], tmp_path / "short")
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {"vocab_size": 8}))
+    home.environment["BAROMETER_BASE_MODEL"] = str(base)  # its tokenizer knows more words than it
     process = home.start("--trials", "1", "--epochs", "1")
     _, err = process.communicate(timeout=600)
     assert process.returncode == 65
@@ -239,7 +236,7 @@ def test_every_trial_failing_is_one_error_with_its_cause(home: Home, tmp_path: P
     search = home.search_run()  # it tells all the same what it was to learn from
     assert search.info.status == "FAILED"
     assert home.files(search, "data") == {"data.json", "data.md", "data.png"}
-    assert {item.dataset.name for item in search.inputs.dataset_inputs} == {"long", "sentiment"}
+    assert {item.dataset.name for item in search.inputs.dataset_inputs} == {"emotion", "sentiment"}
     assert len(search.data.tags["mlflow.source.git.commit"]) == 40
 
 

@@ -7,8 +7,10 @@ from typing import Any, Final
 
 import orjson
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from barometer.errors import InputError
+from barometer.language import detect, known_code
 from barometer.posts import MAX_TEXT, Post
 from barometer.text import model_input
 
@@ -16,7 +18,9 @@ MAX_METADATA: Final = 4_096
 """Bytes of a post's metadata as JSON."""
 EARLY: Final = timedelta(days=1)
 """A clock may be wrong; a post from further ahead would stay on top of every feed for ever."""
-POSTED: Final = ("source", "id", "text", "created_at", "author", "location", "metadata")
+POSTED: Final = (
+    "source", "id", "text", "created_at", "author", "location", "language", "metadata",
+)  # fmt: skip
 """The fields that a program may send; what Barometer itself derives is not among them."""
 # Control characters other than tab and line breaks, and halves of surrogate pairs.
 UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -24,7 +28,7 @@ LETTER: Final = re.compile(r"\w")
 
 
 def clean(raw: Mapping[str, Any]) -> Post:
-    """Make a post of a raw item.
+    """Make a post of a raw item; its language is the one that the source tells, else detected.
 
     Raises:
         InputError: what makes it unusable, naming the field.
@@ -33,6 +37,7 @@ def clean(raw: Mapping[str, Any]) -> Post:
     if isinstance(text, str):
         check_text(text)
     optional = {key: value for key, value in raw.items() if value is not None}
+    told = optional.pop("language", None)  # a wrong one refuses no post
     try:
         post = Post.model_validate(optional)
     except ValidationError as error:
@@ -45,7 +50,8 @@ def clean(raw: Mapping[str, Any]) -> Post:
         if UNPRINTABLE.search(getattr(post, field) or ""):
             raise InputError(f"{field}: holds a control character", field)
     _check_metadata(post.metadata)
-    return post
+    language = known_code(told) if isinstance(told, str) else None
+    return post.model_copy(update={"language": language or detect(post.text)})
 
 
 def clean_posted(raw: Mapping[str, Any]) -> Post:
@@ -90,5 +96,9 @@ def _check_metadata(metadata: dict[str, Any]) -> None:
         raise InputError(f"metadata: is no plain JSON ({error})", "metadata") from error
     if len(content) > MAX_METADATA:
         raise InputError(f"metadata: holds more than {MAX_METADATA:,} bytes", "metadata")
+    try:
+        from_json(b'{"metadata":' + content + b"}")
+    except ValueError as error:  # the stream could carry it, but nobody could read it there
+        raise InputError("metadata: is nested too deeply", "metadata") from error
     if b"\\u0000" in content:  # PostgreSQL stores no NUL
         raise InputError("metadata: holds a control character", "metadata")

@@ -4,6 +4,8 @@ import html
 import re
 from typing import Final
 
+from barometer.text import fingerprint
+
 MAX_MARKUP: Final = 20_000
 """Characters of markup that are looked at; what follows is dropped."""
 
@@ -46,3 +48,15 @@ def plain_text(markup: str, limit: int) -> str:
         parts.append(markup[at:])
     text = _CONTROL.sub(" ", html.unescape("".join(parts)))
     return " ".join(text.split())[:limit].rstrip()
+
+
+def joined(title: str, body: str, limit: int) -> str:
+    """A title and what stands below it as one text, in at most `limit` characters.
+
+    A body that only repeats the title, as a news search does, is left out.
+    """
+    if not body or f" {fingerprint(body)} " in f" {fingerprint(title)} ":
+        return title
+    if not title:
+        return body
+    return f"{title}{' ' if title[-1] in '.!?:…' else '. '}{body}"[:limit].rstrip()

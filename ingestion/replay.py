@@ -34,6 +34,8 @@ class Line(BaseModel):
     source: str = "replay"
     event: str
     location: str | None = None
+    author: str | None = None
+    may_train: bool = True
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def load_recording(path: Path) -> Recording:
         try:
             line = Line.model_validate(json.loads(content))
             clean({"source": line.source, "id": line.id, "text": line.text,
-                   "created_at": line.created_at, "location": line.location})  # fmt: skip
+                   "created_at": line.created_at, "location": line.location,
+                   "author": line.author})  # fmt: skip
             lines.append(line)
         except (InputError, ValueError) as error:
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
@@ -105,10 +108,6 @@ class ReplaySource:
         self._story = (lines[-1].created_at - self._first).total_seconds()
         fitting = min(int(HISTORY_S / self._lasts), HISTORY_POSTS // len(lines))
         self._history = max(1, fitting)
-
-    def missing_setting(self) -> str | None:
-        """A replay needs no setting."""
-        return None
 
     def read(self, event: Event, position: Position) -> AsyncGenerator[Post, None]:
         """Yield the event's posts: those of the last passes at once, the others in their time."""
@@ -144,7 +143,8 @@ def _post(line: Line, moment: datetime, showing: int) -> Post:
         text=line.text,
         created_at=moment,
         location=line.location,
+        author=line.author,
+        may_train=line.may_train,
         metadata={**extra, "told_at": line.created_at.isoformat(), "replay": True},
         showing=showing,
-        told_at=line.created_at,
     )

@@ -1,7 +1,7 @@
 """What a source of posts is."""
 
-from collections.abc import AsyncGenerator
-from typing import Any, Protocol
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Any, Final, Protocol
 
 from barometer.events import Event
 from barometer.posts import Post
@@ -9,27 +9,49 @@ from barometer.posts import Post
 Position = dict[str, Any]
 """What a source needs to go on where it stopped (entity tags, cursors, ids): plain JSON."""
 
+REFUSED: Final = "refused"
+"""Where a position counts what a source could make no post of, such as a torn row of a file."""
+
+Events = Callable[[], Sequence[Event]]
+"""The events that ask for a source, as they stand now."""
+
 
 class Source(Protocol):
-    """A place that posts come from."""
+    """A place that is asked for posts from time to time."""
 
     @property
     def name(self) -> str:
         """The source's short name, as in `sources` of an event."""
         ...
 
-    def missing_setting(self) -> str | None:
-        """The setting that it cannot work without and lacks, or None when it is ready."""
-        ...
-
     def read(self, event: Event, position: Position) -> AsyncGenerator[Post, None]:
-        """Yield the posts about `event` that are newer than `position`.
+        """Yield the posts about `event` that are newer than `position`, and end.
 
         Advances `position` in place, but only past posts that were yielded and asked beyond: the
         caller saves it after the stream has taken them, so a crash repeats posts and loses none.
 
         Raises:
             SourceError: the outside world answered with a fault; what was yielded stays valid.
+        """
+        ...
+
+
+class LiveSource(Protocol):
+    """A place that sends posts as they are written, over one connection for all events."""
+
+    @property
+    def name(self) -> str:
+        """The source's short name, as in `sources` of an event."""
+        ...
+
+    def follow(self, events: Events, position: Position) -> AsyncGenerator[Post, None]:
+        """Yield posts that mention one of `events` from `position` on, and do not end.
+
+        `position` is advanced as `Source.read` does; it may move past posts that were passed over,
+        too. `events` is asked again from time to time: somebody may track another one.
+
+        Raises:
+            SourceError: the connection failed; the caller waits and calls again.
         """
         ...
 

@@ -8,7 +8,7 @@ import pytest
 from barometer.errors import SourceError
 from barometer.events import Event
 from barometer.posts import Post
-from ingestion.rss import RssSource
+from ingestion.feeds.rss import RssSource
 
 EVENT = Event(slug="harbour", title="Harbour", keywords=("harbour",))
 MAX_BYTES = 100_000

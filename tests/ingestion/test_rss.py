@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from barometer.errors import SettingsError
 from barometer.events import Event
 from barometer.settings import Settings
-from ingestion.rss import RssSource
+from ingestion.catalog import kind_of
 from tests.ingestion.feed_bodies import ATOM_ENTRY, WHEN, atom, item, news_search, rss
 from tests.ingestion.feed_server import FeedServer, feed, silent, status
 from tests.ingestion.rss_reading import EVENT, read, read_until_fault, rss_source, texts
@@ -219,9 +220,10 @@ async def test_a_slow_feed_holds_no_other_up(feeds: FeedServer) -> None:
 
 def test_it_says_which_setting_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # no .env of this machine
-    neither = RssSource.from_settings(Settings(news_search_url="off", feeds=()))
-    assert neither.missing_setting() == "BAROMETER_FEEDS or BAROMETER_NEWS_SEARCH_URL"
-    feed_only = Settings(news_search_url="off", feeds=("https://a.example/rss",))
-    assert RssSource.from_settings(feed_only).missing_setting() is None
-    search_only = Settings(news_search_url="https://a.example/?q={keyword}", feeds=())
-    assert RssSource.from_settings(search_only).missing_setting() is None
+    kind = kind_of("rss")
+    neither = Settings(news_search_url="off", feeds=())
+    assert kind.missing(neither) == "BAROMETER_FEEDS or BAROMETER_NEWS_SEARCH_URL"
+    with pytest.raises(SettingsError, match="BAROMETER_FEEDS"):
+        kind.open_polled(neither)
+    assert kind.missing(Settings(news_search_url="off", feeds=("https://a.example/rss",))) is None
+    assert kind.missing(Settings(news_search_url="https://a.example/?q={keyword}")) is None

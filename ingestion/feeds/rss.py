@@ -13,9 +13,12 @@ from barometer.errors import SourceError
 from barometer.events import Event
 from barometer.posts import Post
 from barometer.settings import Settings
-from ingestion.feed_client import FeedClient, FeedError
-from ingestion.feed_entries import SOURCE, posts_of
-from ingestion.feed_memory import FeedMemory, forget_others
+from barometer.source_settings import OFF
+from ingestion.calls.answer import AnswerError
+from ingestion.calls.client import HttpClient
+from ingestion.feeds.client import feed_client, read_feed
+from ingestion.feeds.entries import SOURCE, posts_of
+from ingestion.feeds.memory import FeedMemory, forget_others
 from ingestion.source import Position
 
 CONCURRENT: Final = 4
@@ -47,7 +50,7 @@ class _Reading:
 
     feed: _Feed
     memory: FeedMemory
-    fault: FeedError | None = None
+    fault: AnswerError | None = None
     changed: bool = False
     posts: list[Post] = field(default_factory=list)
     etag: str | None = None
@@ -79,16 +82,10 @@ class RssSource:
         search_url = settings.news_search_url
         return cls(
             feeds=settings.feeds,
-            search_url=None if search_url == "off" else search_url,
+            search_url=None if search_url == OFF else search_url,
             timeout_s=settings.feed_timeout_s,
             max_bytes=settings.feed_max_bytes,
         )
-
-    def missing_setting(self) -> str | None:
-        """The settings of which it needs one and has none, or None."""
-        if self._feeds or self._search_url:
-            return None
-        return "BAROMETER_FEEDS or BAROMETER_NEWS_SEARCH_URL"
 
     async def read(self, event: Event, position: Position) -> AsyncGenerator[Post, None]:
         """Yield the entries about `event` that are new since `position`, feed by feed.
@@ -105,7 +102,7 @@ class RssSource:
         due = {feed: memory for feed, memory in memories.items() if not memory.is_paused}
         faults: list[str] = []
         yielded: set[str] = set()
-        async with FeedClient(timeout_s=self._timeout_s, max_bytes=self._max_bytes) as client:
+        async with feed_client(timeout_s=self._timeout_s, max_bytes=self._max_bytes) as client:
             slots = asyncio.Semaphore(CONCURRENT)
             tasks = [asyncio.create_task(_read_one(client, *one, slots)) for one in due.items()]
             try:
@@ -148,12 +145,12 @@ class RssSource:
             )
         timeout_s = min(self._timeout_s, SEARCH_DEADLINE_S)
         try:
-            async with FeedClient(
+            async with feed_client(
                 timeout_s=timeout_s, max_bytes=self._max_bytes, attempts=1
             ) as client:
-                body = await client.get(feed.url)
+                body = await read_feed(client, feed.url)
             posts = await asyncio.to_thread(posts_of, body, feed.host) if body else []
-        except FeedError as fault:
+        except AnswerError as fault:
             self._search_not_before = fault.not_before or self._search_not_before
             raise SourceError(
                 f"rss: the news search failed ({feed.host} {fault}); if it lasts, correct "
@@ -169,15 +166,15 @@ class RssSource:
 
 
 async def _read_one(
-    client: FeedClient, feed: _Feed, memory: FeedMemory, slots: asyncio.Semaphore
+    client: HttpClient, feed: _Feed, memory: FeedMemory, slots: asyncio.Semaphore
 ) -> _Reading:
     try:
         async with slots:
-            body = await client.get(feed.url, etag=memory.etag, modified=memory.modified)
+            body = await read_feed(client, feed.url, etag=memory.etag, modified=memory.modified)
             if body is None:
                 return _Reading(feed, memory)
             posts = await asyncio.to_thread(posts_of, body, feed.host)
-    except FeedError as fault:
+    except AnswerError as fault:
         return _Reading(feed, memory, fault=fault)
     return _Reading(feed, memory, changed=True, posts=posts, etag=body.etag, modified=body.modified)
 

@@ -12,9 +12,9 @@ from xml.sax import SAXException
 import feedparser
 
 from barometer.posts import Post
-from barometer.text import fingerprint
-from ingestion.feed_client import FeedBody, FeedError
-from ingestion.markup import plain_text
+from ingestion.calls.answer import AnswerError
+from ingestion.feeds.client import FeedBody
+from ingestion.markup import joined, plain_text
 
 SOURCE: Final = "rss"
 MAX_ENTRIES: Final = 500
@@ -35,7 +35,7 @@ def posts_of(body: FeedBody, host: str) -> list[Post]:
     Of a malformed feed, what can be read. Takes seconds for megabytes: call it in a thread.
 
     Raises:
-        FeedError: nothing in the body can be read as RSS or Atom.
+        AnswerError: nothing in the body can be read as RSS or Atom.
     """
     parsed = _parsed(body)
     metadata = {"feed": host, "title": plain_text(_string(parsed.feed, "title"), 200)}
@@ -47,7 +47,7 @@ def posts_of(body: FeedBody, host: str) -> list[Post]:
 def _parsed(body: FeedBody) -> feedparser.FeedParserDict:
     declared = body.content.replace(b"\0", b"") + f" charset={body.content_type}".encode()
     if _PUNYCODE.search(declared):
-        raise FeedError("cannot be read as RSS or Atom")
+        raise AnswerError("cannot be read as RSS or Atom")
     try:
         # Of bare bytes feedparser would first try to open a file with that name.
         parsed = feedparser.parse(
@@ -57,10 +57,10 @@ def _parsed(body: FeedBody) -> feedparser.FeedParserDict:
             sanitize_html=False,  # plain_text drops all markup
         )
     except Exception as error:  # of hostile bytes it raises UnicodeError, AssertionError and others
-        raise FeedError("cannot be read as RSS or Atom") from error
+        raise AnswerError("cannot be read as RSS or Atom") from error
     broken = isinstance(parsed.get("bozo_exception"), SAXException)
     if not parsed.entries and (broken or not parsed.get("version")):
-        raise FeedError("cannot be read as RSS or Atom")
+        raise AnswerError("cannot be read as RSS or Atom")
     return parsed
 
 
@@ -70,7 +70,7 @@ def _post(
     """The entry as a post, or None when it has no text."""
     title = plain_text(_string(entry, "title"), MAX_TEXT)
     summary = plain_text(_string(entry, "summary"), MAX_TEXT)
-    text = _joined(title, summary)
+    text = joined(title, summary, MAX_TEXT)
     if not text:
         return None
     # feedparser resolves an empty link to the feed's own address.
@@ -85,14 +85,6 @@ def _post(
         url=link if _WEB_ADDRESS.fullmatch(link) else None,
         metadata=metadata,
     )
-
-
-def _joined(title: str, summary: str) -> str:
-    if not summary or f" {fingerprint(summary)} " in f" {fingerprint(title)} ":
-        return title  # a news search repeats the headline as the summary
-    if not title:
-        return summary
-    return f"{title}{' ' if title[-1] in '.!?:…' else '. '}{summary}"[:MAX_TEXT].rstrip()
 
 
 def _id(own: str, host: str) -> str:

@@ -1,0 +1,1 @@
+"""Files of a watched folder: csv, jsonl and Parquet."""

@@ -1,0 +1,1 @@
+"""Hacker News: comments and stories by keyword."""

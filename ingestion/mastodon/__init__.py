@@ -1,0 +1,1 @@
+"""Mastodon: hashtags and public timelines of chosen servers."""

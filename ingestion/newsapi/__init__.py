@@ -1,0 +1,1 @@
+"""newsapi.org, by its client: articles and headlines."""

@@ -1,0 +1,1 @@
+"""The offline pipeline: posts collected as partitioned Parquet files, for later training."""

@@ -1,0 +1,1 @@
+"""Reddit, by praw: search, live streams, and what was deleted there."""

@@ -1,0 +1,1 @@
+"""X, by tweepy: recent search and the filtered stream."""

@@ -1,0 +1,139 @@
+"""Posts of X by an event's keywords: its recent search, which reaches a week back.
+
+What the stream (ingestion/x/live.py) brings without a break is not asked for again, since every
+post counts against the plan's month; this search fills what a break of the stream leaves out.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final, Self
+
+import stamina
+import tweepy
+from sqlalchemy import Engine
+
+from barometer.database import database_url, engine_for
+from barometer.events import Event
+from barometer.posts import Post
+from barometer.settings import Settings
+from barometer.source_states import position_of
+from ingestion.calls.answer import AnswerError
+from ingestion.calls.library_call import HalfAnswerError, answered, is_passing
+from ingestion.following import EVERY_EVENT
+from ingestion.source import Position
+from ingestion.x.client import ASKED, SOURCE, monthly_allowance, named, queries_of, reserve, session
+from ingestion.x.posts import posts_of
+from ingestion.x.window import XWindow
+
+PAGE_SIZES: Final = (100, 50, 10)
+"""Posts to ask for at once, the most and the fewest that the search takes among them."""
+PAGES: Final = 10
+"""Pages read for one query in one reading; the next one goes on."""
+ATTEMPTS: Final = 3
+
+
+class XSource:
+    """Searches X through its client, within the posts that a month allows.
+
+    `timeout_s` and `max_bytes` bound one answer. `engine` counts the posts.
+    """
+
+    name = SOURCE
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        bearer_token: str,
+        base_url: str,
+        monthly_posts: int,
+        timeout_s: float,
+        max_bytes: int,
+    ) -> None:
+        self._engine = engine
+        self._bearer_token = bearer_token
+        self._base_url = base_url
+        self._allowance = monthly_allowance(engine, monthly_posts)
+        self._timeout_s = timeout_s
+        self._max_bytes = max_bytes
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The source as the settings describe it."""
+        return cls(
+            engine=engine_for(database_url(settings)),
+            bearer_token=settings.x_bearer_token.get_secret_value(),
+            base_url=settings.x_api_url,
+            monthly_posts=settings.x_monthly_posts,
+            timeout_s=settings.source_timeout_s,
+            max_bytes=settings.source_max_bytes,
+        )
+
+    async def read(self, event: Event, position: Position) -> AsyncGenerator[Post, None]:
+        """Yield what was written about `event` since `position`, newest page first.
+
+        The first reading takes the newest page, later ones everything since.
+
+        Raises:
+            SourceError: the API failed or the month's posts are used up; it may say until when.
+        """
+        queries = queries_of(event.keywords)
+        places = position["queries"] = {q: position.get("queries", {}).get(q, {}) for q in queries}
+        stream = await asyncio.to_thread(position_of, self._engine, SOURCE, EVERY_EVENT)
+        client = tweepy.Client(self._bearer_token)
+        client.session = session(
+            self._base_url, timeout_s=self._timeout_s, max_bytes=self._max_bytes
+        )
+        try:
+            for query, place in places.items():
+                window = XWindow(place, datetime.now(UTC))
+                if window.skip_followed(stream.get("followed", {}).get(query)):
+                    continue
+                async for post in self._pages(client, query, window):
+                    yield post
+        except AnswerError as fault:
+            raise named(fault, self._base_url) from fault
+
+    async def _pages(self, client: Any, query: str, window: XWindow) -> AsyncGenerator[Post, None]:
+        bounds, token = window.bounds, None
+        for _ in range(PAGES):
+            page = await self._ask(
+                client.search_recent_tweets, query=query, next_token=token, **bounds, **ASKED
+            )
+            tweets = page.data or ()
+            for post in reversed(posts_of(tweets, page.includes)):
+                yield post
+            token = page.meta.get("next_token")
+            if not window.turn_page([tweet.id for tweet in tweets], more=token is not None):
+                return
+
+    async def _ask(self, search: Callable[..., Any], **what: Any) -> Any:
+        """One page, tried again after what may pass; only its own posts are counted."""
+        async for attempt in stamina.retry_context(
+            on=is_passing,
+            attempts=ATTEMPTS,
+            wait_initial=self._timeout_s / 20,
+            wait_jitter=self._timeout_s / 20,
+        ):
+            with attempt:
+                size = await reserve(self._allowance, PAGE_SIZES)
+                try:
+                    page = await answered(partial(_page, search, max_results=size, **what))
+                except HalfAnswerError:
+                    raise  # it may hold posts, and X may have counted them
+                except AnswerError:
+                    await asyncio.to_thread(self._allowance.give_back, size)
+                    raise
+                unused = size - len(page.data or ())
+                await asyncio.to_thread(self._allowance.give_back, max(unused, 0))
+                return page
+        raise AssertionError("the last attempt raises")
+
+
+def _page(search: Callable[..., Any], **what: Any) -> Any:
+    page = search(**what)
+    if not isinstance(page.meta, dict) or "result_count" not in page.meta:
+        raise HalfAnswerError("sent an answer that cannot be read")
+    return page

@@ -7,6 +7,7 @@ import tempfile
 import time
 from importlib import util
 from pathlib import Path
+from urllib.parse import quote
 
 from redis import ConnectionPool, Redis
 from redis.backoff import ExponentialBackoff, NoBackoff
@@ -26,7 +27,15 @@ REDIS_FAULTS = (RedisConnectionError, RedisTimeoutError)
 
 def redis_url(settings: Settings) -> str:
     """The URL in force: `REDIS_URL`, or the embedded server's socket."""
-    return settings.redis_url or f"unix://{socket_path(settings)}"
+    return verified(settings.redis_url, settings) or f"unix://{socket_path(settings)}"
+
+
+def verified(url: str, settings: Settings) -> str:
+    """The URL of a TLS connection with the CA of `REDIS_CA_FILE`; any other URL as it is."""
+    if not settings.redis_ca_file or not url.startswith("rediss://") or "ssl_ca_certs=" in url:
+        return url
+    mark = "&" if "?" in url else "?"
+    return f"{url}{mark}ssl_ca_certs={quote(settings.redis_ca_file, safe='')}"
 
 
 def socket_path(settings: Settings) -> Path:

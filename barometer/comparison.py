@@ -1,4 +1,4 @@
-"""Reads of stored posts: what was said about some events, side by side, by event, source or place.
+"""Reads of stored posts: what was said about some events, by event, source, place or language.
 
 It reads the posts of the window, not the rollups, which tell neither places, nor model versions,
 nor how far scores are spread.
@@ -12,11 +12,16 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import Engine, Select, func, literal, select
 
-from barometer.store import EVERY_POST
+from barometer.languages import EVERY, Languages
+from barometer.rollups import EVERY_POST
 from barometer.tables import PostEventRow, PostRow
 
-By = Literal["event", "location", "source"]
-GROUPS: Final = {"location": PostRow.location, "source": PostRow.source}
+By = Literal["event", "location", "source", "language"]
+GROUPS: Final = {
+    "location": PostRow.location,
+    "source": PostRow.source,
+    "language": PostRow.language,
+}
 Labels = defaultdict[str, Counter[str]]
 """Posts by model version and label."""
 
@@ -27,7 +32,7 @@ class Group:
 
     event: str
     name: str | None
-    """The source or place; None where posts name none, or lines are events."""
+    """The source, place or language; None where posts name none, or lines are events."""
     posts: int = 0
     emotions: Labels = field(default_factory=lambda: defaultdict(Counter))
     sentiments: Labels = field(default_factory=lambda: defaultdict(Counter))
@@ -38,27 +43,38 @@ class Group:
     """Posts with a sentiment score."""
     score_sum: float = 0.0
     score_squares: float = 0.0
+    other_languages: Counter[str] = field(default_factory=Counter)
+    """Its posts in languages that are not counted; nothing else here knows them."""
 
 
 def groups_of(
-    engine: Engine, events: Mapping[str, int], by: By, start: datetime, end: datetime
+    engine: Engine,
+    events: Mapping[str, int],
+    by: By,
+    start: datetime,
+    end: datetime,
+    languages: Languages = EVERY,
 ) -> list[Group]:
     """The groups that have posts from `start` to `end` (exclusive), those with most posts first.
 
     Args:
         engine: the database.
         events: slugs and their ids; `EVERY_POST` takes posts of any event or none.
-        by: what a line is: an event, or an event's posts of one source or place.
+        by: what a line is: an event, or an event's posts of one source, place or language.
         start: the window's start, of the posts' own time.
         end: its end.
+        languages: posts in others are only told of, by language.
     """
     found: dict[tuple[str, str | None], Group] = {}
     with engine.connect() as connection:
         for slug, event_id in events.items():
-            for row in connection.execute(_counts(event_id, by, start, end)):
-                name, version, emotion, sentiment, posts, *sums = row
+            for row in connection.execute(_counts(event_id, by, start, end, languages)):
+                name, other, version, emotion, sentiment, posts, *sums = row
                 felt, toned, scored, total, squares = sums
                 group = found.setdefault((slug, name), Group(slug, name))
+                if other is not None:
+                    group.other_languages[other] += posts
+                    continue
                 group.posts += posts
                 if emotion is not None:
                     group.emotions[version][emotion] += posts
@@ -72,10 +88,17 @@ def groups_of(
     return sorted(found.values(), key=lambda g: (-g.posts, g.event, g.name or ""))
 
 
-def _counts(event_id: int, by: By, start: datetime, end: datetime) -> Select[Any]:
+def _counts(
+    event_id: int, by: By, start: datetime, end: datetime, languages: Languages
+) -> Select[Any]:
     score = PostRow.sentiment_score
     group = GROUPS[by] if by in GROUPS else literal(None)
-    keys = (PostRow.model_version, PostRow.emotion, PostRow.sentiment)
+    keys = (
+        languages.other(PostRow.language),
+        PostRow.model_version,
+        PostRow.emotion,
+        PostRow.sentiment,
+    )
     confidences = (func.sum(PostRow.confidence), func.sum(PostRow.sentiment_confidence))
     scores = (func.count(score), func.sum(score), func.sum(score * score))
     sums = (func.count(), *confidences, *scores)

@@ -3,16 +3,28 @@
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event
+from pydantic_core import from_json, to_json
+from sqlalchemy import Connection, Engine, Select, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from barometer.errors import SettingsError, UnavailableError
 from barometer.settings import Settings
+
+
+def _json(value: Any) -> str:
+    return to_json(value, inf_nan_mode="null").decode()  # JSON has neither; PostgreSQL refuses them
+
+
+COMMON: Final[dict[str, Any]] = {
+    "hide_parameters": True,  # they hold posts, and errors end in logs
+    "json_serializer": _json,  # a third of the time of Python's own, and integers of any size
+    "json_deserializer": from_json,
+}
 
 
 def database_url(settings: Settings) -> str:
@@ -37,15 +49,15 @@ def engine_for(url: str) -> Engine:
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() == "sqlite":
-        engine = create_engine(parsed, connect_args={"timeout": 30}, hide_parameters=True)
+        engine = create_engine(parsed, connect_args={"timeout": 30}, **COMMON)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     return create_engine(
         parsed,
         pool_pre_ping=True,
-        hide_parameters=True,  # they hold posts, and errors end in logs
         connect_args={"connect_timeout": 5, "options": "-c statement_timeout=30000"},
+        **COMMON,
     )
 
 
@@ -58,6 +70,11 @@ def writing(engine: Engine) -> Engine:
     return engine.execution_options(writes=True)
 
 
+def held(rows: Select[Any]) -> Select[Any]:
+    """The same rows, which nobody deletes until the transaction ends; SQLite has one writer."""
+    return rows.with_for_update(read=True, key_share=True)
+
+
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
@@ -65,18 +82,12 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # SQLAlchemy's "begin" event begins instead
-    # SQLite's own lower() knows ASCII only: a search for "Österreich" would miss "österreich".
-    connection.create_function("lower", 1, _lower, deterministic=True)
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA busy_timeout=30000")
     cursor.close()
-
-
-def _lower(text: str | None) -> str | None:
-    return None if text is None else text.lower()
 
 
 def alembic_config(url: str) -> Config:

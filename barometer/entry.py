@@ -14,8 +14,9 @@ from barometer.settings import settings
 
 EXTRA_OF = {
     **dict.fromkeys(("datasets", "optimum", "ray", "torch", "transformers"), "train"),
-    **dict.fromkeys(("evidently", "onnx", "prefect"), "ops"),
+    **dict.fromkeys(("evidently", "onnx", "prefect", "pyarrow"), "ops"),
     "boto3": "s3",
+    "confluent_kafka": "kafka",
     "openvino": "openvino",
 }
 """Which extra brings a module that the plain install lacks."""

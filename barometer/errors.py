@@ -5,6 +5,7 @@ command line's last line are derived from the same place. The message is one sen
 the field or setting and the remedy.
 """
 
+from datetime import datetime
 from typing import ClassVar
 
 
@@ -111,11 +112,18 @@ class RefusedError(BarometerError):
 
 
 class SourceError(BarometerError):
-    """An outside source answered with a fault, or lacks a setting."""
+    """An outside source answered with a fault, or lacks a setting.
+
+    `until`: when it may be asked again, if it, or what is left of its allowance, says so.
+    """
 
     status = 502
     exit_code = 69  # EX_UNAVAILABLE
     title = "Source failed"
+
+    def __init__(self, message: str, *, until: datetime | None = None) -> None:
+        super().__init__(message)
+        self.until = until
 
 
 class UnavailableError(BarometerError):
@@ -124,6 +132,12 @@ class UnavailableError(BarometerError):
     status = 503
     exit_code = 69
     title = "Unavailable"
+
+
+class BrokerError(UnavailableError):
+    """The stream is away, or takes nothing now: wait and repeat the call, which harms nothing."""
+
+    title = "Stream away"
 
 
 class OverloadedError(BarometerError):
@@ -139,7 +153,7 @@ class OverloadedError(BarometerError):
 
 
 class DeadlineError(BarometerError):
-    """The model did not answer in the time that a request may take."""
+    """The answer was not there in the time that a request may take."""
 
     status = 504
     exit_code = 75
@@ -159,3 +173,9 @@ class StorageError(BarometerError):
     status = 507
     exit_code = 74  # EX_IOERR
     title = "Cannot write"
+
+
+class LossError(BarometerError):
+    """A fault test found an accepted post lost, doubled or counted wrong."""
+
+    title = "Posts lost or doubled"

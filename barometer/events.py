@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from barometer.database import writing
 from barometer.errors import ConflictError, InputError, NotFoundError
 from barometer.posts import Post
-from barometer.tables import EventRow, RollupRow
+from barometer.tables import EventRow, HourlyRollupRow, RollupRow
 from barometer.text import mentions
 
 EVERY_EVENT = "all"
@@ -135,7 +135,7 @@ def event_row(engine: Engine, slug: str) -> EventRow:
 
 
 def untrack(engine: Engine, slug: str) -> None:
-    """Forget the event and its rollups; its posts stay.
+    """Forget the event and its counts; its posts stay.
 
     Raises:
         NotFoundError: no event has this slug.
@@ -145,3 +145,4 @@ def untrack(engine: Engine, slug: str) -> None:
         # The event first: a scorer that counts for it holds its row, and is waited for.
         connection.execute(delete(EventRow).where(EventRow.id == row.id))
         connection.execute(delete(RollupRow).where(RollupRow.event_id == row.id))
+        connection.execute(delete(HourlyRollupRow).where(HourlyRollupRow.event_id == row.id))

@@ -10,9 +10,12 @@ CHANNEL: Final = "barometer:live"
 BUCKET_S: Final = 10
 
 
-def announce(redis: Redis, message: dict[str, Any]) -> None:
+def announce(redis: Redis, *messages: dict[str, Any]) -> None:
     """Tell every live client; a message has a `type` and is not kept for later ones."""
-    redis.publish(CHANNEL, orjson.dumps(message).decode())
+    with redis.pipeline(transaction=False) as steps:
+        for message in messages:
+            steps.publish(CHANNEL, orjson.dumps(message).decode())
+        steps.execute()
 
 
 def count_scored(redis: Redis, posts: int) -> None:

@@ -27,7 +27,8 @@ REQUESTS: Final = Counter(
 REQUEST_SECONDS: Final = Histogram(
     "barometer_request_seconds",
     "Seconds from a request's arrival to the end of its answer, by what answered: memory, redis, "
-    "model, llm, vader; mixed where several did, none where nothing was classified.",
+    "model, llm, vader; mixed where several did; cache or stored where an analysis judged no text; "
+    "none where nothing was classified.",
     ["route", "origin"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
     registry=REGISTRY,

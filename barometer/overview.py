@@ -1,4 +1,4 @@
-"""Reads of the rollups for the whole system: how much is said, when, where and about what."""
+"""Reads of the hourly rollups: how much is said in the whole system, when, where and of what."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Engine, case, func, select
 
 from barometer.events import tracked
-from barometer.search import newest_posts
-from barometer.store import EVERY_POST, NO_ANSWER
-from barometer.tables import EventRow, RollupRow
+from barometer.languages import EVERY, Languages
+from barometer.rollups import EVERY_POST, NO_ANSWER
+from barometer.tables import EventRow, HourlyRollupRow, PostRow
 from barometer.text import mentions
 
 HOUR: Final = timedelta(hours=1)
@@ -18,18 +18,22 @@ MOST_LISTED: Final = 20
 KEYWORD_POSTS: Final = 1_000
 """Newest posts in which tracked keywords are counted: rollups hold no words."""
 
-POSTS: Final = func.sum(RollupRow.posts)
-SCORED: Final = func.sum(case((RollupRow.sentiment != NO_ANSWER, RollupRow.posts), else_=0))
-SCORES: Final = func.sum(RollupRow.sentiment_sum)
+POSTS: Final = func.sum(HourlyRollupRow.posts)
+SCORED: Final = func.sum(
+    case((HourlyRollupRow.sentiment != NO_ANSWER, HourlyRollupRow.posts), else_=0)
+)
+SCORES: Final = func.sum(HourlyRollupRow.sentiment_sum)
 
 
-def by_hour(engine: Engine, start: datetime, hours: int) -> list[dict[str, Any]]:
+def by_hour(
+    engine: Engine, start: datetime, hours: int, languages: Languages = EVERY
+) -> list[dict[str, Any]]:
     """Posts and mean sentiment score of each hour from `start`, empty hours included."""
     sums = [[0, 0, 0.0] for _ in range(hours)]
     statement = (
-        select(RollupRow.minute, POSTS, SCORED, SCORES)
-        .where(*_window(start, start + hours * HOUR))
-        .group_by(RollupRow.minute)
+        select(HourlyRollupRow.hour, POSTS, SCORED, SCORES)
+        .where(*_window(start, start + hours * HOUR), _counted(languages))
+        .group_by(HourlyRollupRow.hour)
     )
     with engine.connect() as connection:
         for minute, *found in connection.execute(statement):
@@ -39,13 +43,15 @@ def by_hour(engine: Engine, start: datetime, hours: int) -> list[dict[str, Any]]
     return [{"start": start + i * HOUR, **_posts_and_score(*cell)} for i, cell in enumerate(sums)]
 
 
-def by_source(engine: Engine, start: datetime, end: datetime) -> list[dict[str, Any]]:
+def by_source(
+    engine: Engine, start: datetime, end: datetime, languages: Languages = EVERY
+) -> list[dict[str, Any]]:
     """Posts and mean sentiment score of each source, the busiest first."""
     statement = (
-        select(RollupRow.source, POSTS, SCORED, SCORES)
-        .where(*_window(start, end))
-        .group_by(RollupRow.source)
-        .order_by(POSTS.desc(), RollupRow.source)
+        select(HourlyRollupRow.source, POSTS, SCORED, SCORES)
+        .where(*_window(start, end), _counted(languages))
+        .group_by(HourlyRollupRow.source)
+        .order_by(POSTS.desc(), HourlyRollupRow.source)
         .limit(MOST_LISTED)
     )
     with engine.connect() as connection:
@@ -53,12 +59,14 @@ def by_source(engine: Engine, start: datetime, end: datetime) -> list[dict[str, 
     return [{"source": source, **_posts_and_score(*rest)} for source, *rest in rows]
 
 
-def by_event(engine: Engine, start: datetime, end: datetime) -> list[dict[str, Any]]:
+def by_event(
+    engine: Engine, start: datetime, end: datetime, languages: Languages = EVERY
+) -> list[dict[str, Any]]:
     """Posts and mean sentiment score of each tracked event, the busiest first."""
     statement = (
         select(EventRow.slug, EventRow.title, POSTS, SCORED, SCORES)
-        .join(RollupRow, RollupRow.event_id == EventRow.id)
-        .where(RollupRow.minute >= start, RollupRow.minute < end)
+        .join(HourlyRollupRow, HourlyRollupRow.event_id == EventRow.id)
+        .where(HourlyRollupRow.hour >= start, HourlyRollupRow.hour < end, _counted(languages))
         .group_by(EventRow.slug, EventRow.title)
         .order_by(POSTS.desc(), EventRow.slug)
         .limit(MOST_LISTED)
@@ -70,15 +78,45 @@ def by_event(engine: Engine, start: datetime, end: datetime) -> list[dict[str, A
     ]
 
 
-def by_label(engine: Engine, start: datetime, end: datetime) -> dict[str, Any]:
+def by_language(engine: Engine, start: datetime, end: datetime) -> list[dict[str, Any]]:
+    """Posts and mean sentiment score of each language, the one with most posts first.
+
+    `language` is None for posts whose language is not known.
+    """
+    statement = (
+        select(HourlyRollupRow.language, POSTS, SCORED, SCORES)
+        .where(*_window(start, end))
+        .group_by(HourlyRollupRow.language)
+        .order_by(POSTS.desc(), HourlyRollupRow.language)
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(statement).all()
+    return [{"language": code or None, **_posts_and_score(*rest)} for code, *rest in rows]
+
+
+def other_languages(
+    engine: Engine, start: datetime, end: datetime, languages: Languages
+) -> dict[str, int]:
+    """Posts that the other functions leave out, by language, most first."""
+    other = languages.other(HourlyRollupRow.language)
+    statement = (
+        select(other, POSTS).where(*_window(start, end)).group_by(other).order_by(POSTS.desc())
+    )
+    with engine.connect() as connection:
+        return {code: int(posts) for code, posts in connection.execute(statement) if code}
+
+
+def by_label(
+    engine: Engine, start: datetime, end: datetime, languages: Languages = EVERY
+) -> dict[str, Any]:
     """Posts by emotion and by sentiment, the mean confidence of the emotions, the mean score."""
     statement = (
         select(
-            RollupRow.emotion, RollupRow.sentiment, POSTS, SCORES,
-            func.sum(RollupRow.confidence_sum),
+            HourlyRollupRow.emotion, HourlyRollupRow.sentiment, POSTS, SCORES,
+            func.sum(HourlyRollupRow.confidence_sum),
         )
-        .where(*_window(start, end))
-        .group_by(RollupRow.emotion, RollupRow.sentiment)
+        .where(*_window(start, end), _counted(languages))
+        .group_by(HourlyRollupRow.emotion, HourlyRollupRow.sentiment)
     )  # fmt: skip
     emotions: Counter[str] = Counter()
     sentiments: Counter[str] = Counter()
@@ -101,11 +139,21 @@ def by_label(engine: Engine, start: datetime, end: datetime) -> dict[str, Any]:
 
 
 def busiest_keywords(
-    engine: Engine, start: datetime, end: datetime
+    engine: Engine, start: datetime, end: datetime, languages: Languages = EVERY
 ) -> tuple[list[dict[str, Any]], int]:
     """Tracked keywords by how many of the newest posts mention them, and how many were read."""
-    rows = newest_posts(engine, KEYWORD_POSTS, before=(end, 0))
-    texts = [row.text for row in rows if row.created_at >= start]
+    newest = (
+        select(PostRow.text)
+        .where(
+            PostRow.created_at >= start,
+            PostRow.created_at < end,
+            languages.among(PostRow.language),
+        )
+        .order_by(PostRow.created_at.desc())
+        .limit(KEYWORD_POSTS)
+    )
+    with engine.connect() as connection:
+        texts = list(connection.scalars(newest))
     keywords = sorted(
         {(keyword.casefold(), keyword) for e in tracked(engine) for keyword in e.keywords}
     )
@@ -125,8 +173,12 @@ def _mentioning(texts: Sequence[str], folded: Sequence[str], keyword: str) -> in
 
 
 def _window(start: datetime, end: datetime) -> tuple[ColumnElement[bool], ...]:
-    within = (RollupRow.minute >= start, RollupRow.minute < end)
-    return (RollupRow.event_id == EVERY_POST, *within)
+    within = (HourlyRollupRow.hour >= start, HourlyRollupRow.hour < end)
+    return (HourlyRollupRow.event_id == EVERY_POST, *within)
+
+
+def _counted(languages: Languages) -> ColumnElement[bool]:
+    return languages.among(HourlyRollupRow.language)
 
 
 def _posts_and_score(posts: float, scored: float, scores: float) -> dict[str, Any]:

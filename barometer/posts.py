@@ -8,6 +8,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 MAX_TEXT = 20_000
 """Characters of a post's text; a longer one is refused at the door."""
 
+Key = tuple[str, str]
+"""A post's (source, id)."""
+
 
 def _utc(moment: datetime) -> datetime:
     try:
@@ -31,10 +34,17 @@ class Post(BaseModel):
     metadata: dict[str, Any] = Field(default_factory=dict)
     events: tuple[str, ...] = ()
     """Slugs of the events that it belongs to."""
+    language: str | None = Field(None, max_length=16)
+    """ISO 639 code of the text's language, where it is known."""
+    may_train: bool = True
+    """Whether its source's terms allow a model to learn from it."""
     showing: int = 0
     """Which pass of a looping replay it belongs to: a text repeats only within its pass."""
-    told_at: Annotated[AwareDatetime, AfterValidator(_utc)] | None = None
-    """When a replayed post was first told: a text repeats only within an hour of its story."""
+
+    @property
+    def key(self) -> Key:
+        """Source and id: a second delivery has the same."""
+        return self.source, self.id
 
 
 class Judgement(BaseModel):

@@ -1,114 +1,112 @@
-"""Reads of stored posts: an event's feed, and the posts that mention a keyword."""
+"""Find stored posts by a keyword: an index of words narrows them down, a pattern decides."""
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Engine, Select, and_, or_, select
+from sqlalchemy import BigInteger, Connection, Engine, Select, cast, column, literal, select, table
+from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.orm import Session
 
 from barometer.database import writing
-from barometer.store import link
-from barometer.tables import EventRow, PostEventRow, PostRow
+from barometer.feed import older
+from barometer.languages import EVERY, UNKNOWN, Languages
+from barometer.links import link
+from barometer.posts import Key
+from barometer.tables import PostRow
 from barometer.text import mentions
+from barometer.words import words
 
-PAGE = 1_000
-
-
-def newest_posts(
-    engine: Engine,
-    limit: int,
-    *,
-    event_id: int | None = None,
-    before: tuple[datetime, int] | None = None,
-    emotion: str | None = None,
-) -> list[PostRow]:
-    """The newest posts, of one event or of all, newest first.
-
-    `before` is where the last page ended: time and id of its last row.
-    """
-    statement = select(PostRow).order_by(PostRow.created_at.desc(), PostRow.id.desc()).limit(limit)
-    if event_id is not None:
-        statement = (
-            select(PostRow)
-            .join(PostEventRow, PostEventRow.post_id == PostRow.id)
-            .where(PostEventRow.event_id == event_id)
-            .order_by(PostEventRow.created_at.desc(), PostEventRow.post_id.desc())
-            .limit(limit)
-        )
-    if before is not None:
-        columns = (PostRow.created_at, PostRow.id)
-        if event_id is not None:
-            columns = (PostEventRow.created_at, PostEventRow.post_id)
-        statement = statement.where(_older(columns, before))
-    if emotion is not None:
-        statement = statement.where(PostRow.emotion == emotion)
-    with Session(engine) as session:
-        return list(session.scalars(statement))
+CHUNK: Final = 1_000
+"""Posts that are linked in one transaction."""
+FEWEST: Final = 200
+"""Posts that are read at a time at least: words may be in a text, and not beside each other."""
+MOST_OTHERS: Final = 5_000
+"""Posts in languages that are not counted, after which no older ones are looked through."""
+INDEX: Final = table("post_words", column("rowid", BigInteger), column("post_words"))
+"""SQLite's full-text index. A row's number is the post's second and id, so that it is in order of
+time: the newest posts with a word are read first, however many have it."""
+ID_BITS: Final = 31
 
 
 def posts_mentioning(engine: Engine, keyword: str, limit: int) -> list[PostRow]:
-    """The newest posts that contain `keyword` as whole words, newest first."""
+    """The newest posts that contain `keyword` as whole words, newest first, reposts included."""
+    return mentioning_in(engine, keyword, limit, EVERY)[0]
+
+
+def mentioning_in(
+    engine: Engine, keyword: str, limit: int, languages: Languages
+) -> tuple[list[PostRow], dict[Key, str]]:
+    """The same of some languages; and the languages of those in others that were met on the way.
+
+    Fewer are found where more than `MOST_OTHERS` in other languages are newer.
+    """
+    pattern = mentions(keyword)
     found: list[PostRow] = []
-    for page in _pages_like(engine, keyword):
-        found += page
-        if len(found) >= limit:
+    others: dict[Key, str] = {}
+    for page in _newest_with(engine, words(keyword), max(limit, FEWEST)):
+        for row in page:
+            if not pattern.search(row.text):
+                continue
+            if languages.have(row.language):
+                found.append(row)
+            elif len(found) < limit:
+                others[row.source, row.external_id] = row.language or UNKNOWN
+        if len(found) >= limit or len(others) > MOST_OTHERS:
             break
-    return found[:limit]
+    newest = sorted(found, key=lambda row: (row.created_at, row.id), reverse=True)[:limit]
+    return newest, others
 
 
 def link_stored(engine: Engine, event_id: int, keywords: tuple[str, ...]) -> int:
     """Link the stored posts that mention a keyword to a new event; returns how many."""
-    linked = 0
+    found: set[int] = set()
     for keyword in keywords:
-        for page in _pages_like(engine, keyword):
-            with writing(engine).begin() as connection:
-                linked += link(connection, event_id, [row.id for row in page])
+        pattern = mentions(keyword)
+        with engine.connect().execution_options(yield_per=CHUNK) as connection:
+            statement = _with(connection, words(keyword), PostRow.id, PostRow.text)
+            found |= {row.id for row in connection.execute(statement) if pattern.search(row.text)}
+    # The first post of a text has a lower id than its reposts, and is linked before them.
+    ids = sorted(found)
+    linked = 0
+    for start in range(0, len(ids), CHUNK):
+        with writing(engine).begin() as connection:
+            linked += link(connection, event_id, ids[start : start + CHUNK])
     return linked
 
 
-def events_of_posts(engine: Engine, post_ids: Sequence[int]) -> dict[int, list[str]]:
-    """The slugs of the events that each post belongs to; posts without one are left out."""
-    statement = (
-        select(PostEventRow.post_id, EventRow.slug)
-        .join(EventRow, EventRow.id == PostEventRow.event_id)
-        .where(PostEventRow.post_id.in_(post_ids))
-        .order_by(PostEventRow.post_id, EventRow.slug)
-    )
-    slugs: dict[int, list[str]] = {}
-    with engine.connect() as connection:
-        for post_id, slug in connection.execute(statement):
-            slugs.setdefault(post_id, []).append(slug)
-    return slugs
-
-
-def _older(columns: tuple[Any, Any], end: tuple[datetime, int]) -> ColumnElement[bool]:
-    """Rows that come after `end` in an order of newest first."""
-    moment, row_id = columns
-    return or_(moment < end[0], and_(moment == end[0], row_id < end[1]))
-
-
-def _pages_like(engine: Engine, keyword: str) -> Iterator[list[PostRow]]:
-    """Pages of posts with `keyword`: LIKE narrows them down, the pattern finds whole words."""
-    pattern = mentions(keyword)
-    longest_word = max(keyword.split(), key=len)
-    statement: Select[tuple[PostRow]] = (
-        select(PostRow)
-        .where(PostRow.text.icontains(longest_word, autoescape=True))
-        .order_by(PostRow.created_at.desc(), PostRow.id.desc())
-        .limit(PAGE)
-    )
-    last: PostRow | None = None
-    while True:
-        page = statement
-        if last is not None:
-            end = (last.created_at, last.id)
-            page = statement.where(_older((PostRow.created_at, PostRow.id), end))
+def _newest_with(engine: Engine, wanted: list[str], size: int) -> Iterator[list[PostRow]]:
+    """Pages of posts that have all of these words, the newest page first."""
+    last: Any = None
+    while wanted:
         with Session(engine) as session:
-            rows = list(session.scalars(page))
-        matched = [row for row in rows if pattern.search(row.text)]
-        if matched:
-            yield matched
-        if len(rows) < PAGE:
+            connection = session.connection()
+            if connection.dialect.name == "postgresql":
+                place = (PostRow.created_at, PostRow.id)
+                statement = _with(connection, wanted, PostRow)
+                if last is not None:
+                    statement = statement.where(older(place, (last[0].created_at, last[0].id)))
+                statement = statement.order_by(place[0].desc(), place[1].desc())
+            else:
+                statement = _with(connection, wanted, PostRow, INDEX.c.rowid)
+                if last is not None:
+                    statement = statement.where(INDEX.c.rowid < last[1])
+                statement = statement.order_by(INDEX.c.rowid.desc())
+            rows = session.execute(statement.limit(size)).all()
+        yield [row[0] for row in rows]
+        if len(rows) < size:
             return
         last = rows[-1]
+
+
+def _with(connection: Connection, wanted: list[str], *selected: Any) -> Select[Any]:
+    """Posts that have all of these words, by the database's index of them."""
+    if connection.dialect.name == "postgresql":
+        query = " & ".join(f"'{word}'" for word in wanted)
+        return select(*selected).where(PostRow.words.op("@@")(cast(literal(query), TSQUERY)))
+    query = " AND ".join(f'"{word}"' for word in wanted)
+    number = INDEX.c.rowid.bitwise_and((1 << ID_BITS) - 1)
+    return (
+        select(*selected)
+        .select_from(INDEX.join(PostRow, PostRow.id == number))
+        .where(INDEX.c.post_words.op("MATCH")(literal(query)))
+    )

@@ -8,16 +8,21 @@ from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from barometer.api_keys import ApiKey
 from barometer.errors import SettingsError
+from barometer.source_settings import SourceSettings, split
 
 PREFIX = "BAROMETER_"
+REDIS = ("redis://", "rediss://", "unix://")
+"""What the URL of a Redis begins with."""
+KAFKA = ("kafka://", "kafkas://")
+"""What the URL of Kafka begins with; the second is encrypted."""
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-class Settings(BaseSettings):
+class Settings(SourceSettings):
     """Where Barometer's parts are and how they behave. Each field's docstring is its help."""
 
     model_config = SettingsConfigDict(
@@ -39,6 +44,31 @@ class Settings(BaseSettings):
     """SQLAlchemy URL of the database; empty: a SQLite file in the state folder."""
     redis_url: str = ""
     """URL of Redis; empty: an embedded server is started in the state folder."""
+    broker_url: str = ""
+    """URL of the stream between ingestion and scorers: `redis://`, `rediss://` or `unix://` for a
+    Redis of its own, `kafka://host:port[,host:port]` for Kafka, `kafkas://` for Kafka over TLS;
+    empty: the Redis in force."""
+    kafka_username: str = ""
+    """User that Kafka knows; empty: it asks for none."""
+    kafka_password: SecretStr = SecretStr("")
+    """That user's password."""
+    kafka_login: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    """How Kafka checks the password; PLAIN only over TLS."""
+    kafka_ca_file: str = ""
+    """CA certificate by which the brokers of `kafkas://` are verified; empty: the system's."""
+    redis_ca_file: str = ""
+    """CA certificate by which the server of a `rediss://` URL is verified; empty: the system's."""
+    redis_min_replicas: int = Field(0, ge=0)
+    """Replicas of Redis that must have a post before it is accepted; without them: 503."""
+    stream_keep_days: float = Field(7.0, gt=0)
+    """Days that the stream keeps what is stored; what is not stored is kept for ever, except by
+    Kafka."""
+    stream_most_entries: int = Field(10_000_000, ge=1)
+    """Entries that the stream keeps; more only while they are not stored."""
+    stream_high_water: int = Field(100_000, ge=1)
+    """Posts that may wait for a scorer; over it `/ingest` answers 429, and sources wait."""
+    stream_claim_after_s: float = Field(60.0, gt=0, le=24 * 3600)
+    """Seconds after which what a silent scorer holds goes to another."""
     mlflow_tracking_uri: str = ""
     """MLflow's tracking and registry URI; empty: a SQLite file in the state folder."""
     artifact_root: str = ""
@@ -80,19 +110,25 @@ class Settings(BaseSettings):
     memory_cache_mb: int = Field(32, ge=0)
     """Megabytes of answers to texts that the service keeps in its own memory."""
     aggregate_ttl_s: int = Field(60, ge=0)
-    """Seconds that an event's counts and trends are kept; the newest minutes are always read."""
+    """Seconds that figures of stored posts are kept; a trend's newest minutes are always read."""
     batch_wait_ms: float = Field(2.0, ge=0, le=1000)
     """Milliseconds that a batch waits for company while the model is busy; idle, it starts."""
     queue_texts: int = Field(4096, ge=1)
     """Texts that may wait for the model; a request over it is answered 429."""
     deadline_s: float = Field(30.0, gt=0, le=600)
     """Seconds that a request may wait for the model; a batch of long texts may need 15."""
+    request_deadline_s: float = Field(55.0, gt=0, le=900)
+    """Seconds until the answer to a request must begin, whatever it waits for."""
     hot_words_file: str = ""
     """A file of keywords, one a line, that are kept analysed beside the most asked ones."""
     warm_every_s: float = Field(60.0, ge=1)
     """Seconds between two looks for keywords to analyse ahead of time."""
     warm_cpu_percent: float = Field(35.0, ge=0, le=100)
     """Keywords are analysed ahead of time while the CPU is less busy than this; 0: never."""
+    sync_cpu_percent: float = Field(20.0, ge=0, le=100)
+    """Analyses are written to the database while the CPU is less busy than this."""
+    sync_max_age_s: float = Field(900.0, ge=0, le=7 * 24 * 3600)
+    """Seconds after which a waiting analysis is written however busy the CPU is."""
     threads: int = Field(0, ge=0)
     """Threads of one model session; 0: half the cores, at least one."""
     model_timeout_s: float = Field(20.0, gt=0, le=600)
@@ -121,22 +157,13 @@ class Settings(BaseSettings):
     """Seconds that the service may take to finish what it took, once it is told to stop."""
     work_metrics_port: int = Field(0, ge=0, le=65535)
     """Port of the loopback where `barometer work` shows its metrics; 0: nowhere."""
+    workers: int = Field(1, ge=1, le=64)
+    """Scorers that `barometer up` runs; `barometer work --workers` starts more, anywhere."""
     scorer_batch: int = Field(256, ge=1, le=4096)
     """Posts that a scorer takes from the stream at a time."""
-    replay: str = ""
-    """A jsonl file to replay instead of the bundled posts."""
-    replay_minutes: float = Field(15.0, gt=0, le=24 * 60)
-    """Minutes that one pass of a replay lasts, however long its story took."""
-    news_search_url: str = (
-        "https://news.google.com/rss/search?q={keyword}&hl=en-US&gl=US&ceid=US:en"
-    )
-    """RSS search for a keyword; `{keyword}` is replaced. `off` switches it off."""
-    feeds: Annotated[tuple[str, ...], NoDecode] = ()
-    """RSS or Atom feeds to read for every event, separated by spaces or commas."""
-    feed_timeout_s: float = Field(10.0, gt=0, le=120)
-    """Seconds a feed may take to answer."""
-    feed_max_bytes: int = Field(5_000_000, ge=1_000)
-    """Largest feed body that is read."""
+    post_keep_days: int = Field(0, ge=0, le=36_500)
+    """Days that `barometer posts prune` keeps posts and analyses; 0: for ever. Hourly figures
+    always stay."""
     drift_window_h: float = Field(6.0, gt=0)
     """Hours of live posts that a drift report looks at."""
     drift_min_posts: int = Field(100, ge=20)
@@ -149,10 +176,10 @@ class Settings(BaseSettings):
     """DEBUG, INFO, WARNING or ERROR; DEBUG shows the messages of unexpected errors, which may quote
     a post."""
 
-    @field_validator("feeds", "api_keys", "cors_origins", mode="before")
+    @field_validator("api_keys", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+        return split(value)
 
     @field_validator("api_keys")
     @classmethod
@@ -180,13 +207,6 @@ class Settings(BaseSettings):
                 )
         return origins
 
-    @field_validator("news_search_url")
-    @classmethod
-    def _has_keyword(cls, value: str) -> str:
-        if value != "off" and "{keyword}" not in value:
-            raise ValueError("must contain {keyword}, or be 'off'")
-        return value
-
     @field_validator("artifact_root")
     @classmethod
     def _is_address(cls, value: str) -> str:
@@ -204,8 +224,25 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _is_redis(cls, value: str) -> str:
-        if value and not value.startswith(("redis://", "rediss://", "unix://")):
+        if value and not value.startswith(REDIS):
             raise ValueError("must begin with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("redis_ca_file", "kafka_ca_file")
+    @classmethod
+    def _is_file(cls, value: str) -> str:
+        if value and not Path(value).is_file():
+            raise ValueError("must be a file that exists")
+        return value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _is_broker(cls, value: str) -> str:
+        if value.startswith(KAFKA):
+            if not re.fullmatch(r"kafkas?://[^:/,@\s]+:\d+(,[^:/,@\s]+:\d+)*", value):
+                raise ValueError("must be kafka://host:port, with further host:port after commas")
+        elif value and not value.startswith(REDIS):
+            raise ValueError("must begin with redis://, rediss://, unix://, kafka:// or kafkas://")
         return value
 
     @field_validator("database_url")
@@ -239,11 +276,9 @@ class Settings(BaseSettings):
     @property
     def imports(self) -> Path:
         """The folder of models to bring in, absolute."""
-        return (
-            Path(self.import_dir).expanduser().resolve()
-            if self.import_dir
-            else (self.state / "imports")
-        )
+        if self.import_dir:
+            return Path(self.import_dir).expanduser().resolve()
+        return self.state / "imports"
 
     @property
     def session_threads(self) -> int:

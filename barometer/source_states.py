@@ -1,13 +1,17 @@
 """Where each source stands, and how its last reading went."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, Table, select
 from sqlalchemy.orm import Session
 
+from barometer.bulk import insert_rows
 from barometer.database import writing
 from barometer.tables import SourceStateRow
+
+STATES: Table = SourceStateRow.__table__  # type: ignore[assignment]
 
 
 def position_of(engine: Engine, source: str, key: str) -> dict[str, Any]:
@@ -17,28 +21,50 @@ def position_of(engine: Engine, source: str, key: str) -> dict[str, Any]:
         return dict(row.position) if row else {}
 
 
+def limited_until(engine: Engine, source: str, key: str) -> datetime | None:
+    """When `source` may be asked for `key` again, if that is still ahead."""
+    with Session(engine) as session:
+        row = session.get(SourceStateRow, (source, key))
+        until = row.limited_until if row else None
+    return until if until and until > datetime.now(UTC) else None
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What the stream took since the last saving."""
+
+    posts: int = 0
+    newest: datetime | None = None
+    """When the newest of them was written."""
+
+
 def save_reading(
     engine: Engine,
     source: str,
     key: str,
     position: dict[str, Any],
     *,
-    posts: int,
+    taken: Taken,
     error: str | None = None,
+    until: datetime | None = None,
 ) -> None:
     """Save where a source stands; call it after the stream has taken the posts.
 
-    `posts` is how many the stream took in this reading, `error` what went wrong in it.
+    `error` is what went wrong in this reading, `until` when it may be asked again.
     """
     now = datetime.now(UTC)
     with Session(writing(engine)) as session, session.begin():
-        row = session.get(SourceStateRow, (source, key))
-        if row is None:
-            row = SourceStateRow(source=source, key=key, posts=0)
-            session.add(row)
+        # Two processes may count for the same row, and both may be its first.
+        new = {"source": source, "key": key, "position": {}, "posts": 0, "updated_at": now}
+        insert_rows(session.connection(), STATES, [new], ("source", "key"))
+        row = session.get_one(SourceStateRow, (source, key), with_for_update=True)
         row.position = position
-        row.posts += posts
+        row.posts += taken.posts
+        row.posts_of_day = taken.posts + (row.posts_of_day if row.day == now.date() else 0)
+        row.day = now.date()
+        row.last_post_at = max(filter(None, (row.last_post_at, taken.newest)), default=None)
         row.last_error = error
+        row.limited_until = until
         row.updated_at = now
         if error is None:
             row.last_ok_at = now

@@ -1,28 +1,31 @@
-"""Write judged posts: one row a post, one link an event, rollups in the same transaction."""
+"""Write judged posts: one row a post, one link an event, counts in the same transaction.
+
+Each table takes its rows in one statement; where a batch holds a text and its repost, posts take
+two, since the second needs the first's id.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 
-from barometer.database import writing
-from barometer.posts import Judgement, Post
-from barometer.tables import EventRow, PostEventRow, PostRow, RollupRow
+from barometer.authors import Authors
+from barometer.bulk import Row, insert_rows
+from barometer.database import held, writing
+from barometer.facts import COLUMNS, Facts
+from barometer.forgotten import by_forgotten
+from barometer.links import link_new
+from barometer.posts import Judgement, Key, Post
+from barometer.reposts import find_firsts, text_hash
+from barometer.rollups import EVERY_POST, count
+from barometer.tables import PostRow
+from barometer.words import indexed
 
 POSTS: Table = PostRow.__table__  # type: ignore[assignment]
-LINKS: Table = PostEventRow.__table__  # type: ignore[assignment]
-ROLLUPS: Table = RollupRow.__table__  # type: ignore[assignment]
-NO_ANSWER = ""
-"""What rollups call the emotion or sentiment of a post whose model lacks that task."""
-EVERY_POST = 0
-"""The rollups' event id under which each post counts once, whatever its events."""
 
-Key = tuple[str, str]
-"""A post's (source, id)."""
+Judged = tuple[Post, Judgement]
 
 
 @dataclass(frozen=True)
@@ -30,69 +33,80 @@ class Stored:
     """What one call of `store` added."""
 
     new_posts: frozenset[Key]
+    reposts: frozenset[Key]
+    """Those of the new posts that repeat the text of an earlier one."""
     links: int
     """New post-event pairs; a stored post that turns up for another event adds one."""
+    forgotten: frozenset[Key] = frozenset()
+    """Those that were not stored, since their authors asked to be forgotten."""
 
 
-@dataclass(frozen=True)
-class _Known:
-    """The stored facts that a rollup is counted by."""
+def store(engine: Engine, judged: Sequence[Judged], authors: Authors | None = None) -> Stored:
+    """Write posts with their judgements; writing any of them again changes nothing.
 
-    id: int
-    source: str
-    created_at: datetime
-    emotion: str | None
-    sentiment: str | None
-    confidence: float | None
-    sentiment_score: float | None
-
-
-def store(engine: Engine, judged: Sequence[tuple[Post, Judgement]]) -> Stored:
-    """Write posts with their judgements; writing any of them again changes nothing."""
-    merged: dict[Key, tuple[Post, Judgement]] = {}
+    `authors` knows the marks of names that are plain.
+    """
+    merged: dict[Key, Judged] = {}
     slugs: dict[Key, set[str]] = defaultdict(set)
     for post, judgement in judged:
-        merged.setdefault((post.source, post.id), (post, judgement))
-        slugs[post.source, post.id] |= set(post.events)
+        merged.setdefault(post.key, (post, judgement))
+        slugs[post.key] |= set(post.events)
     if not merged:
-        return Stored(frozenset(), 0)
+        return Stored(frozenset(), frozenset(), 0)
     with writing(engine).begin() as connection:
+        gone = by_forgotten(connection, authors, [post for post, _ in merged.values()])
+        for key in gone:
+            del merged[key], slugs[key]
         new = _insert_posts(connection, merged)
-        known = _known(connection, merged.keys())
-        links = _insert_links(connection, slugs, known)
-        counted = [(EVERY_POST, known[key]) for key in new]
-        counted += links
-        _count(connection, counted)
-    return Stored(frozenset(new), len(links))
+        known = new | _stored(connection, merged.keys() - new.keys())
+        links = link_new(connection, slugs, known)
+        count(connection, [(EVERY_POST, facts) for facts in new.values()] + links)
+    reposts = frozenset(key for key, facts in new.items() if facts.repost_of is not None)
+    return Stored(frozenset(new), reposts, len(links), gone)
 
 
-def link(connection: Connection, event_id: int, post_ids: Sequence[int]) -> int:
-    """Link stored posts to an event, with its rollups; returns how many links are new."""
-    rows = connection.execute(select(*_facts()).where(POSTS.c.id.in_(post_ids))).all()
-    known = {row.id: _Known(*row) for row in rows}
-    inserted = _add_links(connection, [(event_id, facts) for facts in known.values()])
-    _count(connection, inserted)
-    return len(inserted)
+def is_stored(engine: Engine, post: Post) -> bool:
+    """Whether the post has its row; one that has is linked to its events, too."""
+    with writing(engine).begin() as connection:
+        known = _stored(connection, [post.key])
+        if known:
+            count(connection, link_new(connection, {post.key: set(post.events)}, known))
+    return bool(known)
 
 
-def _insert(connection: Connection, table: Table) -> Any:
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table)
-
-
-def _insert_posts(connection: Connection, merged: dict[Key, tuple[Post, Judgement]]) -> list[Key]:
+def _insert_posts(connection: Connection, merged: Mapping[Key, Judged]) -> dict[Key, Facts]:
+    """The facts of those posts that were not stored before."""
+    hashes = {key: text_hash(post.text, post.showing) for key, (post, _) in merged.items()}
+    firsts = find_firsts(connection, [post for post, _ in merged.values()], hashes)
     now = datetime.now(UTC)
-    # In key order, here and below, so that two writers wait for each other but never in a ring.
-    rows = [_post_values(*merged[key], now) for key in sorted(merged)]
-    statement = (
-        _insert(connection, POSTS)
-        .on_conflict_do_nothing(index_elements=["source", "external_id"])
-        .returning(POSTS.c.source, POSTS.c.external_id)
-    )
-    return [(row.source, row.external_id) for row in connection.execute(statement, rows)]
+    rows = {key: _post_values(*merged[key], now, hashes[key]) for key in merged}
+    alone = [row for key, row in rows.items() if key not in firsts]
+    ids = _insert(connection, alone)
+    repeating = []
+    for key, first in firsts.items():
+        stored = ids.get(first.key) if first.key else first.stored
+        repeating.append(rows[key] | {"repost_of": stored})
+        rows[key] = repeating[-1]
+    ids |= _insert(connection, repeating)
+    return {key: _facts(rows[key] | {"id": post_id}) for key, post_id in ids.items()}
 
 
-def _post_values(post: Post, judgement: Judgement, now: datetime) -> dict[str, Any]:
+def _insert(connection: Connection, rows: Sequence[Row]) -> dict[Key, int]:
+    """Insert posts; returns the ids of those that were not stored before."""
+    if not rows:
+        return {}
+    if connection.dialect.name == "postgresql":
+        # In key order, so that two writers wait for each other but never in a ring.
+        rows = sorted(rows, key=lambda row: (row["source"], row["external_id"]))
+    else:
+        # There is one writer, and the index of words grows in order of time.
+        rows = sorted(rows, key=lambda row: row["created_at"])
+    key = ("source", "external_id")
+    added = insert_rows(connection, POSTS, rows, key, returning=(*key, "id"))
+    return {(source, name): number for source, name, number in added}
+
+
+def _post_values(post: Post, judgement: Judgement, now: datetime, hashed: int | None) -> Row:
     return {
         "source": post.source,
         "external_id": post.id,
@@ -104,80 +118,28 @@ def _post_values(post: Post, judgement: Judgement, now: datetime) -> dict[str, A
         "created_at": post.created_at,
         "scored_at": now,
         "sentiment_score": judgement.sentiment_score,
+        "text_hash": hashed,
+        "repost_of": None,
+        "language": post.language,
+        "may_train": post.may_train,
+        "words": indexed(post.text),
         **judgement.model_dump(),
     }
 
 
-def _facts() -> list[Any]:
-    names = ("id", "source", "created_at", "emotion", "sentiment", "confidence", "sentiment_score")
-    return [POSTS.c[name] for name in names]
+def _facts(row: Row) -> Facts:
+    return Facts(*(row[column.name] for column in COLUMNS))
 
 
-def _known(connection: Connection, keys: Iterable[Key]) -> dict[Key, _Known]:
-    """The rows of `keys` as stored, so that a repeat counts by its first judgement."""
-    wanted = tuple_(POSTS.c.source, POSTS.c.external_id).in_(list(keys))
-    rows = connection.execute(select(POSTS.c.external_id, *_facts()).where(wanted))
-    return {(row.source, row.external_id): _Known(*row[1:]) for row in rows}
-
-
-def _insert_links(
-    connection: Connection, slugs: dict[Key, set[str]], known: dict[Key, _Known]
-) -> list[tuple[int, _Known]]:
-    wanted = {slug for group in slugs.values() for slug in group}
+def _stored(connection: Connection, keys: Iterable[Key]) -> dict[Key, Facts]:
+    """The rows of `keys` as stored, so that a second delivery counts by its first judgement."""
+    wanted = sorted(keys)
     if not wanted:
-        return []
-    found = connection.execute(
-        select(EventRow.slug, EventRow.id)
-        .where(EventRow.slug.in_(sorted(wanted)))
-        .order_by(EventRow.id)
-        .with_for_update(read=True, key_share=True)  # PostgreSQL: none is deleted meanwhile
-    ).all()
-    # An event that was deleted while its posts were under way has no row, and gets no link.
-    ids = {row.slug: row.id for row in found}
-    pairs = [
-        (ids[slug], known[key]) for key, group in slugs.items() for slug in group if slug in ids
-    ]
-    return _add_links(connection, pairs)
-
-
-def _add_links(
-    connection: Connection, pairs: Sequence[tuple[int, _Known]]
-) -> list[tuple[int, _Known]]:
-    if not pairs:
-        return []
+        return {}
     statement = (
-        _insert(connection, LINKS)
-        .on_conflict_do_nothing(index_elements=["event_id", "post_id"])
-        .returning(LINKS.c.event_id, LINKS.c.post_id)
+        select(POSTS.c.external_id, *COLUMNS)
+        .where(tuple_(POSTS.c.source, POSTS.c.external_id).in_(wanted))
+        .order_by(POSTS.c.id)
     )
-    rows = [
-        {"event_id": event, "post_id": facts.id, "created_at": facts.created_at}
-        for event, facts in sorted(pairs, key=lambda pair: (pair[0], pair[1].id))
-    ]
-    by_id = {facts.id: facts for _, facts in pairs}
-    return [(row.event_id, by_id[row.post_id]) for row in connection.execute(statement, rows)]
-
-
-def _count(connection: Connection, counted: Sequence[tuple[int, _Known]]) -> None:
-    """Add to the per-minute rollups; in key order, so that two writers cannot deadlock."""
-    sums: dict[tuple[Any, ...], list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
-    for event, facts in counted:
-        minute = facts.created_at.replace(second=0, microsecond=0)
-        answers = (facts.emotion or NO_ANSWER, facts.sentiment or NO_ANSWER)
-        cell = sums[event, minute, facts.source, *answers]
-        cell[0] += 1
-        cell[1] += facts.confidence or 0.0
-        cell[2] += facts.sentiment_score or 0.0
-    if not sums:
-        return
-    keys = ("event_id", "minute", "source", "emotion", "sentiment")
-    values = ("posts", "confidence_sum", "sentiment_sum")
-    rows = [
-        dict(zip(keys + values, (*key, *cell), strict=True)) for key, cell in sorted(sums.items())
-    ]
-    statement = _insert(connection, ROLLUPS)
-    statement = statement.on_conflict_do_update(
-        index_elements=keys,
-        set_={name: ROLLUPS.c[name] + statement.excluded[name] for name in values},
-    )
-    connection.execute(statement, rows)
+    rows = connection.execute(held(statement))
+    return {(row.source, row.external_id): Facts(*row[1:]) for row in rows}

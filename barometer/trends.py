@@ -1,59 +1,83 @@
-"""Reads of the rollups: how the mood of an event moved, minute by minute."""
+"""Reads of the rollups: how the mood of an event moved, by the minute or by the hour."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import BigInteger, Engine, cast, extract, func, select
 
 from barometer.labels import EMOTIONS, SENTIMENTS
-from barometer.store import NO_ANSWER
-from barometer.tables import RollupRow
+from barometer.languages import EVERY, Languages
+from barometer.rollups import NO_ANSWER
+from barometer.tables import HourlyRollupRow, RollupRow
 
 
 def trend(
-    engine: Engine, event_id: int, start: datetime, end: datetime, step: timedelta
+    engine: Engine,
+    event_id: int,
+    start: datetime,
+    end: datetime,
+    step: timedelta,
+    languages: Languages = EVERY,
 ) -> list[dict[str, Any]]:
     """One point a `step` from `start` to `end` (exclusive), empty ones included.
 
     A point: `{"start", "posts", "emotions": {name: posts}, "sentiments": {name: posts},
-    "sentiment_score", "confidence"}`. Posts whose model lacks a task count as posts, and under no
-    name of it; the score is the mean over the posts that have a sentiment, the confidence (of the
-    emotion, calibrated) over those that have an emotion, None without one.
+    "sentiment_score", "confidence", "other_languages": {code: posts}}`. Posts in other languages
+    than `languages` are counted there alone. Posts whose model lacks a task count as posts, and
+    under no name of it; the score is the mean over the posts that have a sentiment, the confidence
+    (of the emotion, calibrated) over those that have an emotion, None without one.
     """
+    row, moment = (
+        (HourlyRollupRow, HourlyRollupRow.hour)
+        if all(_is_whole_hour(value) for value in (start, end, start + step))
+        else (RollupRow, RollupRow.minute)
+    )
     count = max(0, -(-int((end - start).total_seconds()) // int(step.total_seconds())))
     points = [_point(start + step * index) for index in range(count)]
+    # The database adds up each step: a day of minutes would be tens of thousands of rows.
+    second = cast(extract("epoch", moment), BigInteger)
+    place = (second - int(start.timestamp())) // int(step.total_seconds())
+    other = languages.other(row.language)
     statement = (
         select(
-            RollupRow.minute,
-            RollupRow.emotion,
-            RollupRow.sentiment,
-            func.sum(RollupRow.posts),
-            func.sum(RollupRow.sentiment_sum),
-            func.sum(RollupRow.confidence_sum),
+            place,
+            other,
+            row.emotion,
+            row.sentiment,
+            func.sum(row.posts),
+            func.sum(row.sentiment_sum),
+            func.sum(row.confidence_sum),
         )
-        .where(RollupRow.event_id == event_id, RollupRow.minute >= start, RollupRow.minute < end)
-        .group_by(RollupRow.minute, RollupRow.emotion, RollupRow.sentiment)
+        .where(row.event_id == event_id, moment >= start, moment < end)
+        .group_by(place, other, row.emotion, row.sentiment)
     )
     scores: dict[int, float] = defaultdict(float)
     confidences: dict[int, float] = defaultdict(float)
     with engine.connect() as connection:
-        for minute, emotion, sentiment, posts, score, confidence in connection.execute(statement):
-            place = int((minute - start) / step)
-            point = points[place]
+        for index, foreign, *answers in connection.execute(statement):
+            emotion, sentiment, posts, score, confidence = answers
+            point = points[index]
+            if foreign is not None:
+                point["other_languages"][foreign] += posts
+                continue
             point["posts"] += posts
             if emotion != NO_ANSWER:
                 point["emotions"][emotion] += posts
-                confidences[place] += confidence
+                confidences[index] += confidence
             if sentiment != NO_ANSWER:
                 point["sentiments"][sentiment] += posts
-                scores[place] += score
-    for place, total in scores.items():
-        points[place]["sentiment_score"] = round(total / with_sentiment(points[place]), 4)
-    for place, total in confidences.items():
-        points[place]["confidence"] = round(total / with_emotion(points[place]), 4)
+                scores[index] += score
+    for index, total in scores.items():
+        points[index]["sentiment_score"] = round(total / with_sentiment(points[index]), 4)
+    for index, total in confidences.items():
+        points[index]["confidence"] = round(total / with_emotion(points[index]), 4)
     return points
+
+
+def _is_whole_hour(moment: datetime) -> bool:
+    return moment == moment.replace(minute=0, second=0, microsecond=0)
 
 
 def with_emotion(point: dict[str, Any]) -> int:
@@ -74,6 +98,7 @@ def _point(start: datetime) -> dict[str, Any]:
         "sentiments": dict.fromkeys(SENTIMENTS, 0),
         "sentiment_score": None,
         "confidence": None,
+        "other_languages": Counter(),
     }
 
 

@@ -14,11 +14,22 @@ from barometer.client import calls, faults
 from barometer.client.calls import Call
 from barometer.client.contract import (
     Analysis,
+    Analytics,
+    By,
+    Comparison,
     DriftReport,
     Emotion,
+    Explanation,
+    FailsafeState,
+    KeptAnalysis,
     LiveMessage,
+    ModelDetails,
+    ModelJob,
+    ModelJobProgress,
+    ModelList,
     Prediction,
     PredictionBatch,
+    Promoted,
     ScoredPost,
     SourceState,
     Status,
@@ -76,14 +87,30 @@ class AsyncClient:
         """Classify up to 1,000 texts; results come in their order."""
         return await self._send(calls.predict_batch(texts, model))
 
-    async def analyze(self, keyword: str, *, limit: int = 250, plot: bool = False) -> Analysis:
-        """The mood of the `limit` (1 to 500) newest posts that mention a keyword."""
-        return await self._send(calls.analyze(keyword, limit, plot=plot))
+    async def analyze(
+        self, keyword: str, *, limit: int = 250, plot: bool = False, languages: str | None = None
+    ) -> Analysis:
+        """The mood of the `limit` (1 to 500) newest posts that mention a keyword.
+
+        `languages`: codes such as "en,de", or "all"; None: those that the model reads.
+        """
+        return await self._send(calls.analyze(keyword, limit, languages, plot=plot))
+
+    async def explain(self, text: str, *, model: str | None = None) -> Explanation:
+        """Which words of a text of 1 to 2,000 characters drove its answer."""
+        return await self._send(calls.explain(text, model))
+
+    async def history(
+        self, keyword: str, *, hours: int = 168, limit: int = 100
+    ) -> list[KeptAnalysis]:
+        """What `analyze` computed of a keyword before, newest first; at most 500."""
+        return await self._send(calls.history(keyword, hours, limit))
 
     async def ingest(self, source: str, posts: Iterable[Mapping[str, Any]]) -> Taken:
         """Send up to 1,000 posts; what was refused is listed, not raised.
 
-        A post has `id`, `text`, `created_at` (aware), perhaps `author`, `location`, `metadata`.
+        A post has `id`, `text`, `created_at` (aware), perhaps `author`, `location`,
+        `language`, `metadata`.
         """
         return await self._send(calls.ingest(source, posts))
 
@@ -110,9 +137,19 @@ class AsyncClient:
         """Stop tracking an event; its posts stay."""
         await self._send(calls.untrack(slug))
 
-    async def trends(self, slug: str = "all", *, minutes: int = 60, step_s: int = 60) -> Trend:
-        """How the mood of an event moved, one point a step; `all`: of every post."""
-        return await self._send(calls.trends(slug, minutes, step_s))
+    async def trends(
+        self,
+        slug: str = "all",
+        *,
+        minutes: int = 60,
+        step_s: int = 60,
+        languages: str | None = None,
+    ) -> Trend:
+        """How the mood of an event moved, one point a step; `all`: of every event.
+
+        `languages` as for `analyze`.
+        """
+        return await self._send(calls.trends(slug, minutes, step_s, languages))
 
     async def posts(
         self, slug: str = "all", *, emotion: Emotion | None = None
@@ -126,6 +163,58 @@ class AsyncClient:
             if page.next is None:
                 return
             before = page.next
+
+    async def analytics(self, *, hours: int = 24, languages: str | None = None) -> Analytics:
+        """The whole system's figures over 1 to 336 whole hours, the current one included.
+
+        `languages` as for `analyze`.
+        """
+        return await self._send(calls.analytics(hours, languages))
+
+    async def compare(
+        self,
+        slugs: Sequence[str],
+        *,
+        by: By = "event",
+        minutes: int = 1440,
+        languages: str | None = None,
+    ) -> Comparison:
+        """Up to 8 events side by side, whole or by place, source or language.
+
+        `all`: every post. `languages` as for `analyze`; by language None counts every one.
+        """
+        return await self._send(calls.compare(slugs, by, minutes, languages))
+
+    async def models(self) -> ModelList:
+        """Every registered version, what answers, and what is on trial."""
+        return await self._send(calls.models())
+
+    async def model(self, version: str) -> ModelDetails:
+        """One registered version, named by number or alias, with its card."""
+        return await self._send(calls.model(version))
+
+    async def bring_in(self, source: str, labels: Mapping[str, str | None]) -> ModelJob:
+        """Bring in a finished classifier as challenger, through a flow.
+
+        `labels` names for each of its labels one of Barometer's, or None.
+        """
+        return await self._send(calls.bring_in(source, labels))
+
+    async def job(self, name: str) -> ModelJobProgress:
+        """How far a model that is brought in has come; `name` is the `job` of `bring_in`."""
+        return await self._send(calls.job(name))
+
+    async def promote(self, version: str) -> Promoted:
+        """Make a canary the champion."""
+        return await self._send(calls.promote(version))
+
+    async def failsafe(self) -> FailsafeState:
+        """What happened to the model, and who answers while it fails."""
+        return await self._send(calls.failsafe())
+
+    async def reset_failsafe(self) -> FailsafeState:
+        """Close the circuit breaker: the next request asks the model again."""
+        return await self._send(calls.reset_failsafe())
 
     async def status(self) -> Status:
         """Every part's state."""

@@ -7,7 +7,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 from barometer.database import engine_for, writing
-from barometer.tables import Base
+from barometer.tables import Base, described
 
 LOCK = 0x6261726F
 """Any number that no other program locks by: several processes may start on an empty database."""
@@ -39,10 +39,12 @@ with (
 ):
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")  # an index may take minutes
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
         render_as_batch=True,
         compare_type=True,
+        include_object=described(connection.dialect.name),
     )
     context.run_migrations()

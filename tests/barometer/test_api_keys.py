@@ -6,7 +6,7 @@ import pytest
 from barometer.api_keys import ApiKey, holder, new_key
 from barometer.errors import SettingsError
 from barometer.settings import read_settings
-from tests.barometer.test_cli import barometer
+from tests.command_line import barometer
 
 
 def test_key_is_known_by_its_digest_only() -> None:

@@ -6,23 +6,29 @@ from pathlib import Path
 
 import pytest
 
-from barometer.settings import REPOSITORY
+from barometer.brokers import open_broker
+from barometer.redis_server import connect
+from barometer.settings import REPOSITORY, Settings
+from tests.command_line import barometer
+from tests.conftest import post
 
 STARTER = str(REPOSITORY / "models" / "starter")
 
 
-def barometer(*words: str, state: Path, **env: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "barometer", *words], check=False, capture_output=True, text=True,
+def test_program_starts_and_ends_as_a_module_too(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "barometer", "sources"], check=False, capture_output=True, text=True,
         cwd=REPOSITORY, timeout=120,
-        env={**os.environ, "BAROMETER_STATE_DIR": str(state), "COLUMNS": "120", **env},
+        env={**os.environ, "BAROMETER_STATE_DIR": str(tmp_path), "BAROMETER_PORTT": "1"},
     )  # fmt: skip
+    assert result.returncode == 78
+    assert result.stderr.startswith("error: BAROMETER_PORTT is not a setting")
 
 
 def test_help_lists_the_commands_and_gives_examples(tmp_path: Path) -> None:
     text = barometer("--help", state=tmp_path).stdout
     for command in ("up", "serve", "work", "ingest", "sources", "track", "train", "evaluate",
-                    "export", "models", "drift", "dead-letters"):  # fmt: skip
+                    "export", "models", "drift", "dead-letters", "sync"):  # fmt: skip
         assert f" {command} " in text
         assert "Example:" in barometer(command, "--help", state=tmp_path).stdout
 
@@ -40,11 +46,15 @@ def test_help_lists_the_commands_and_gives_examples(tmp_path: Path) -> None:
         (("up",), {"BAROMETER_REPLAY": "/nowhere.jsonl"}, 65, "/nowhere.jsonl"),
         (("models",), {"BAROMETER_MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}, 69, "MLFLOW"),
         (("dead-letters",), {"BAROMETER_REDIS_URL": "redis://127.0.0.1:9"}, 69, "Redis"),
+        (("dead-letters", "--replay", "--delete"), {}, 64, "--delete"),
+        (("work", "--name", "a/b"), {}, 64, "--name"),
         (("drift",), {"BAROMETER_DATABASE_URL": "postgresql://127.0.0.1:9/x"}, 69, "database"),
         (("drift",), {"BAROMETER_DATABASE_URL": "nonsense"}, 78, "BAROMETER_DATABASE_URL"),
         (("drift",), {}, 65, "BAROMETER_DRIFT_MIN_POSTS"),
         (("track", " "), {}, 64, "title"),
         (("track", "All"), {}, 64, "reserved"),
+        (("track", "x", "--source", "fax"), {}, 64, "'fax' is unknown; known: rss, reddit"),
+        (("sources", "test", "news"), {}, 78, "needs BAROMETER_NEWS_API_KEY"),
         (("work",), {"BAROMETER_REDIS_URL": "localhost:6379"}, 78, "BAROMETER_REDIS_URL"),
         (("drift",), {"BAROMETER_DATABASE_URL": "mysql://x/y"}, 78, "BAROMETER_DATABASE_URL"),
         (("drift",), {"BAROMETER_STATE_DIR": "/dev/null/x"}, 78, "BAROMETER_STATE_DIR"),
@@ -64,8 +74,11 @@ def test_error_is_one_clear_line_and_an_exit_code(
 
 
 def test_track_and_sources_speak_json(tmp_path: Path) -> None:
-    tracked = json.loads(barometer("track", "City Vote", "--json", state=tmp_path).stdout)
-    assert tracked["slug"] == "city-vote"
+    said = barometer("track", "City Vote", "--source", "rss", "--source", "news", "--json",
+                     state=tmp_path)  # fmt: skip
+    tracked = json.loads(said.stdout)
+    assert (tracked["slug"], tracked["sources"]) == ("city-vote", ["rss", "news"])
+    assert "news is not read before you set BAROMETER_NEWS_API_KEY" in said.stderr
     assert barometer("track", "City vote", state=tmp_path).returncode == 73
     listed = json.loads(barometer("sources", "--json", state=tmp_path).stdout)
     assert {line["name"]: line["state"] for line in listed}["rss"] == "ready"
@@ -83,3 +96,25 @@ def test_model_folder_is_registered_as_challenger_and_listed(tmp_path: Path) -> 
     assert version["metrics"]["validation.emotion.accuracy"] >= 0.925
     assert "challenger" in barometer("models", state=tmp_path).stdout
     assert "version 2" in barometer("models", "--register", STARTER, state=tmp_path).stdout
+
+
+def test_dead_letters_are_listed_replayed_and_deleted(tmp_path: Path, redis_url: str) -> None:
+    connect(redis_url).flushall()
+    broker = open_broker(Settings(redis_url=redis_url))
+    broker.publish([post(n, f"text {n}") for n in range(3)])
+    for entry in broker.receive("w", 10, block_ms=50):
+        broker.bury(entry, "the database refused it")
+
+    def said(*words: str) -> object:
+        result = barometer("dead-letters", *words, "--json", state=tmp_path, **env)
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout)
+
+    env = {"BAROMETER_REDIS_URL": redis_url}
+    listed = said()
+    assert [letter["reason"] for letter in listed] == ["the database refused it"] * 3  # type: ignore[attr-defined]
+    assert said("--replay", "--limit", "2") == {"replayed": 2}
+    assert said("--delete") == {"deleted": 1}
+    assert [e.post.id for e in broker.receive("w", 10, block_ms=50) if e.post] == ["0", "1"]
+    table = barometer("dead-letters", state=tmp_path, **env)
+    assert "Dead letters" in table.stdout

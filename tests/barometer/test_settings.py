@@ -23,6 +23,11 @@ def test_environment_and_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert settings.feeds == ("a.example", "b.example")
 
 
+def test_subreddits_may_be_written_as_reddit_shows_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAROMETER_REDDIT_SUBREDDITS", "r/news, /r/city/ all-pics")
+    assert read_settings().reddit_subreddits == ("news", "city", "all-pics")
+
+
 @pytest.mark.parametrize("where", ["environment", "file"])
 def test_unknown_setting_is_named(
     where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -41,9 +46,17 @@ def test_unknown_setting_is_named(
         ("BAROMETER_PORT", "99999"),
         ("BAROMETER_REPLAY_MINUTES", "0"),
         ("BAROMETER_NEWS_SEARCH_URL", "https://example.org/search"),
+        ("BAROMETER_REDDIT_SUBREDDITS", "news https://www.reddit.com/r/city"),
         ("BAROMETER_LOG_LEVEL", "LOUD"),
         ("BAROMETER_BREAKER_FAILURES", "0"),
         ("BAROMETER_LLM_URL", "api.example.org/v1"),
+        ("BAROMETER_BROKER_URL", "localhost:6379"),
+        ("BAROMETER_BROKER_URL", "kafka://localhost"),
+        ("BAROMETER_BROKER_URL", "kafkas://me:secret@localhost:9092"),
+        ("BAROMETER_REDIS_CA_FILE", "/nowhere/ca.pem"),
+        ("BAROMETER_KAFKA_CA_FILE", "/nowhere/ca.pem"),
+        ("BAROMETER_KAFKA_LOGIN", "GSSAPI"),
+        ("BAROMETER_STREAM_KEEP_DAYS", "0"),
     ],
 )
 def test_bad_value_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:

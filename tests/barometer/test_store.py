@@ -1,4 +1,5 @@
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -7,9 +8,11 @@ from sqlalchemy.orm import Session
 
 from barometer.errors import ConflictError, NotFoundError
 from barometer.events import Event, event_row, track, tracked, untrack
-from barometer.search import events_of_posts, link_stored, newest_posts, posts_mentioning
-from barometer.source_states import position_of, readings, save_reading
-from barometer.store import EVERY_POST, store
+from barometer.feed import events_of_posts, newest_posts
+from barometer.rollups import EVERY_POST
+from barometer.search import link_stored, posts_mentioning
+from barometer.source_states import Taken, position_of, readings, save_reading
+from barometer.store import store
 from barometer.tables import PostRow, RollupRow
 from barometer.trends import totals, trend
 from tests.conftest import judgement, post
@@ -71,6 +74,26 @@ def test_writers_at_once_lose_and_double_nothing(engine: Engine, vote: int) -> N
     assert (rows(engine), count(engine, EVERY_POST), count(engine, vote)) == (200, 200, 200)
 
 
+def test_linking_and_storing_at_once_fail_neither(engine: Engine) -> None:
+    """Both count in the same minutes and days."""
+    store(engine, [(post(n, f"vote {n}"), judgement()) for n in range(50)])
+    for turn in range(4):
+        slug = f"vote-{turn}"
+        track(engine, Event(slug=slug, title=slug, keywords=("vote",)))
+        event_id = event_row(engine, slug).id
+
+        def write(slug: str = slug) -> None:
+            for n in range(10):
+                store(engine, [(post(f"{slug}-{n}", "vote", events=(slug,)), judgement())])
+
+        with ThreadPoolExecutor() as pool:
+            storing = pool.submit(write)
+            linking = pool.submit(link_stored, engine, event_id, ("vote",))
+            storing.result(30)
+            linking.result(30)
+        assert count(engine, event_id) == 50 + 10 * (turn + 1)
+
+
 def test_trend_counts_by_the_posts_own_minute(engine: Engine, vote: int) -> None:
     first = post(1, events=("vote",))
     start = first.created_at.replace(second=0)
@@ -85,9 +108,30 @@ def test_trend_counts_by_the_posts_own_minute(engine: Engine, vote: int) -> None
     assert totals(engine, [vote, 999], start) == {vote: 2, 999: 0}
 
 
+def test_hours_and_minutes_tell_the_same_course(engine: Engine, vote: int) -> None:
+    start = post(1).created_at.replace(hour=10, minute=0, second=0)
+    times = [start + timedelta(minutes=7 * n, seconds=59) for n in range(40)]
+    store(engine, [
+        (post(n, f"vote {n}", events=("vote",), created_at=at),
+         judgement(("joy", "fear")[n % 2], confidence=0.5 + n / 100))
+        for n, at in enumerate(times)
+    ])  # fmt: skip
+    hour, minute = timedelta(hours=1), timedelta(minutes=1)
+    for end in (start + 5 * hour, start + 4 * hour + 20 * minute):
+        minutes = trend(engine, vote, start, end, minute)
+        for index, point in enumerate(trend(engine, vote, start, end, hour)):
+            parts = [part for part in minutes[index * 60 : index * 60 + 60] if part["posts"]]
+            assert point["start"] == start + index * hour
+            assert point["posts"] == sum(part["posts"] for part in parts) > 0
+            assert point["emotions"]["fear"] == sum(part["emotions"]["fear"] for part in parts)
+            confidence = sum(part["confidence"] for part in parts) / len(parts)
+            assert point["confidence"] == pytest.approx(confidence, abs=1e-4)
+
+
 def test_feed_is_newest_first_and_pages(engine: Engine) -> None:
     begin = post(1).created_at
-    judged = [(post(n, created_at=begin + timedelta(seconds=n)), judgement()) for n in range(5)]
+    times = [begin + timedelta(seconds=n) for n in range(5)]
+    judged = [(post(n, f"text {n}", created_at=at), judgement()) for n, at in enumerate(times)]
     store(engine, judged)
     first = newest_posts(engine, 2)
     assert [row.external_id for row in first] == ["4", "3"]
@@ -158,8 +202,8 @@ def test_events_are_tracked_once_and_forgotten_with_their_rollups(
 
 def test_source_state_keeps_position_counts_and_the_last_fault(engine: Engine) -> None:
     assert position_of(engine, "rss", "vote") == {}
-    save_reading(engine, "rss", "vote", {"etag": "1"}, posts=3)
-    save_reading(engine, "rss", "vote", {"etag": "2"}, posts=2, error="timed out")
+    save_reading(engine, "rss", "vote", {"etag": "1"}, taken=Taken(3))
+    save_reading(engine, "rss", "vote", {"etag": "2"}, taken=Taken(2), error="timed out")
     [row] = readings(engine)
     assert position_of(engine, "rss", "vote") == {"etag": "2"}
     assert (row.posts, row.last_error) == (5, "timed out")

@@ -1,9 +1,11 @@
 import unicodedata
 
+import emoji
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import barometer.text
 from barometer.text import fingerprint, mentions, model_input
 
 
@@ -21,6 +23,15 @@ from barometer.text import fingerprint, mentions, model_input
 )
 def test_what_the_model_reads(original: str, expected: str) -> None:
     assert model_input(original) == expected
+
+
+EMOJI = st.sampled_from([*emoji.EMOJI_DATA, "\ufe0f", "\ufe0e", "\u200d", "1", "#", "\u20e3"])
+
+
+@given(st.lists(st.one_of(EMOJI, st.text(max_size=3)), max_size=8).map("".join))
+def test_emoji_are_words_wherever_the_library_finds_one(text: str) -> None:
+    words = emoji.demojize(text, delimiters=(" :", ": "))
+    assert barometer.text._emoji_as_words(text, (" :", ": ")) == words
 
 
 @given(st.text(max_size=300))

@@ -5,6 +5,7 @@ Fields that a newer service adds are left out by an older client.
 
 from barometer.client.contract.analytics import (
     Analytics,
+    By,
     Comparison,
     Explanation,
     ShareLine,
@@ -27,6 +28,7 @@ from barometer.client.contract.events import (
     Trend,
     TrendPoint,
 )
+from barometer.client.contract.failsafe import FailsafeState
 from barometer.client.contract.models import (
     ModelAlert,
     ModelDetails,
@@ -39,8 +41,11 @@ from barometer.client.contract.models import (
 )
 from barometer.client.contract.mood import (
     Analysis,
+    AnalysisHistory,
+    Answered,
     Classified,
     Emotion,
+    KeptAnalysis,
     Prediction,
     PredictionBatch,
     Searched,
@@ -59,7 +64,10 @@ from barometer.client.contract.system import (
 
 __all__ = [
     "Analysis",
+    "AnalysisHistory",
     "Analytics",
+    "Answered",
+    "By",
     "Classified",
     "Comparison",
     "Content",
@@ -69,6 +77,8 @@ __all__ = [
     "Emotion",
     "EventList",
     "Explanation",
+    "FailsafeState",
+    "KeptAnalysis",
     "LiveMessage",
     "ModelAlert",
     "ModelDetails",

@@ -8,6 +8,9 @@ from pydantic import Field
 from barometer.client.contract.content import Content
 
 Task = Literal["emotion", "sentiment"]
+By = Literal["event", "location", "source", "language"]
+LANGUAGES = "languages whose posts are counted, joined by commas; all: every one"
+OTHERS = "posts in languages that are not counted, by language, most first"
 
 
 class ShareLine(Content):
@@ -71,8 +74,13 @@ class ComparisonLine(Content):
     """One group of posts."""
 
     event: str
-    group: str | None = Field(description="source or place; null where lines are events, or none")
+    group: str | None = Field(
+        description="source, place or language; null where lines are events, or none"
+    )
     posts: int
+    other_languages: dict[str, int] = Field(
+        default={}, description=OTHERS, examples=[{"de": 8, "fr": 4}]
+    )
     shares: TaskShares
     uncertainty: TaskUncertainty
     sentiment_score: Score | None
@@ -94,7 +102,7 @@ class Difference(Content):
 class Comparison(Content):
     """Groups of posts side by side."""
 
-    by: Literal["event", "location", "source"]
+    by: By
     start: datetime
     end: datetime
     lines: list[ComparisonLine] = Field(description="most posts first")
@@ -103,8 +111,10 @@ class Comparison(Content):
         "expected to have it, and of two groups only the first is"
     )
     test: str
-    empty: list[str] = Field(description="events without posts in the window")
+    languages: str = Field("all", description=LANGUAGES, examples=["en"])
+    empty: list[str] = Field(description="events without counted posts in the window")
     omitted_groups: int = Field(description="groups beyond the first 20")
+    time: datetime = Field(description="when they were counted, UTC")
 
 
 class Hour(Content):
@@ -119,6 +129,14 @@ class SourceFigures(Content):
     """One source."""
 
     source: str
+    posts: int
+    sentiment_score: float | None
+
+
+class LanguageFigures(Content):
+    """One language."""
+
+    language: str | None = Field(description="ISO 639 code; null: not known", examples=["en"])
     posts: int
     sentiment_score: float | None
 
@@ -152,8 +170,16 @@ class Analytics(Content):
     hours: list[Hour] = Field(description="oldest first, empty ones included")
     sources: list[SourceFigures] = Field(description="the 20 busiest")
     events: list[EventFigures] = Field(description="the 20 busiest")
+    languages: str = Field("all", description=LANGUAGES, examples=["en"])
+    other_languages: dict[str, int] = Field(
+        default={}, description=OTHERS, examples=[{"de": 8, "fr": 4}]
+    )
+    by_language: list[LanguageFigures] = Field(
+        default=[], description="every post, counted or not, most first"
+    )
     keywords: list[KeywordFigures] = Field(description="the 20 most mentioned tracked keywords")
     keywords_among_posts: int = Field(description="newest posts in which keywords were counted")
+    time: datetime = Field(description="when they were counted, UTC")
 
 
 class Label(Content):

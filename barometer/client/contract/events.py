@@ -27,7 +27,8 @@ class Taken(Content):
     accepted: Count
     """Posts that are in the stream now."""
     duplicates: Count
-    """Posts that were there already."""
+    """Posts whose source and id were there already. The same text under another id is a repost,
+    and accepted."""
     rejected: list[Refused]
     """Posts that cannot be used."""
 
@@ -46,8 +47,10 @@ class TrackedEvent(Content):
     created_at: datetime
     """Since when it is tracked, UTC."""
     posts: Count
-    """Its posts of the last 24 hours; right after it was tracked, the stored posts that mention
-    it."""
+    """Its posts of the last 24 hours, in any language; right after it was tracked, the stored posts
+    that mention it."""
+    time: datetime
+    """When the posts older than the newest minutes were counted, UTC."""
 
 
 class EventList(Content):
@@ -74,6 +77,8 @@ class TrendPoint(Content):
     """Mean calibrated probability of the posts' emotions; null without posts."""
     shares: TaskShares | None = None
     """Corrected shares of the step, where they were asked for."""
+    other_languages: dict[str, Count] = Field(default={}, examples=[{"de": 1}])
+    """Posts in languages that are not counted, by language."""
 
 
 class Trend(Content):
@@ -101,6 +106,10 @@ class Trend(Content):
     """Shares of the whole window, corrected for the classifier's confusion."""
     uncertainty: TaskUncertainty
     """How they were corrected, and which part of them is uncertain."""
+    languages: str = Field("all", examples=["en"])
+    """The languages whose posts are counted, joined by commas; `all`: every one."""
+    other_languages: dict[str, Count] = Field(default={}, examples=[{"de": 8, "fr": 4}])
+    """Posts in other languages, by language, most first: no other figure here counts them."""
     points: list[TrendPoint]
     """One for each step, empty ones included."""
     time: datetime
@@ -120,10 +129,18 @@ class ScoredPost(Classified):
     """When it was written, UTC."""
     location: str | None
     """Where it was written, as the source says."""
+    language: str | None = Field(None, examples=["en"])
+    """ISO 639 code of its language, as the source says or as detected; null: not known."""
     url: str | None
     """Its address, as the source says."""
     events: list[str]
     """Slugs of the events that it belongs to."""
+    reposts: Count = 0
+    """Posts of the same text within a day of it: they are counted, and not listed."""
+    repost: bool = False
+    """Whether it is one of them; only live messages tell of such posts."""
+    may_train: bool = True
+    """Whether the terms of its source allow a model to learn from it."""
     sentiment_score: Score | None
     """P(positive) - P(negative), -1 to 1."""
     model_version: str

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from barometer.client.contract.analytics import TaskUncertainty
 from barometer.client.contract.content import Content
@@ -38,13 +38,18 @@ class Classified(Content):
     """Whether the text was longer than the model reads; what is over was not read."""
 
 
-class Prediction(Classified):
-    """The answer of `/predict`."""
+class Answered(Classified):
+    """What was said of one text, and by what."""
 
     model_used: str = Field(examples=["barometer:1"])
-    """Name and version of the model that answered."""
+    """Name and version of the model that answered, or `llm:…`, `vader`."""
     fallback_used: bool
     """Whether something else than the local model answered."""
+
+
+class Prediction(Answered):
+    """The answer of `/predict`."""
+
     processing_time_ms: float = Field(ge=0, examples=[2.765])
     """Milliseconds inside the service."""
     timestamp: datetime
@@ -54,7 +59,7 @@ class Prediction(Classified):
 class PredictionBatch(Content):
     """The answer of `/predict/batch`."""
 
-    results: list[Classified]
+    results: list[Answered]
     """One for each text, in the order of the texts."""
     model_used: str = Field(examples=["barometer:1"])
     """Name and version of every model that answered, joined by commas."""
@@ -71,8 +76,8 @@ class Share(Content):
 
     label: str = Field(examples=["joy"])
     """An emotion or a sentiment."""
-    pct: float = Field(ge=0, le=100, examples=[27.08])
-    """Per cent of the posts that have an answer."""
+    pct: Percent | None = Field(examples=[27.08])
+    """Per cent of the posts that have an answer; null where none has."""
     avg_score: Probability | None = Field(examples=[0.7954])
     """Mean confidence of the posts with this label; null where there are none."""
     corrected_pct: Percent | None = Field(examples=[25.9])
@@ -94,11 +99,13 @@ class Searched(Content):
     """Why it gave none; null where it answered."""
 
 
-class Analysis(Content):
-    """The answer of `/analyze`: the mood of the newest posts that mention a keyword."""
+class KeptAnalysis(Content):
+    """The mood of the newest posts that mentioned a keyword, as it was computed once."""
 
     keyword: str = Field(examples=["budget"])
     """The keyword, spaces tidied."""
+    limit: Count = Field(examples=[250])
+    """The most posts that were asked for."""
     count: Count = Field(examples=[48])
     """Posts that were looked at."""
     agg: list[Share]
@@ -107,17 +114,38 @@ class Analysis(Content):
     """The three sentiments."""
     searched: list[Searched]
     """Where posts were looked for."""
-    plot_base64: str | None
-    """A pie chart of the emotions as base64 PNG, if one was asked for."""
-    source: Literal["inference", "cache"]
-    """Whether the figures were computed now or kept from before."""
-    time: datetime
+    time: AwareDatetime
     """When the figures were computed, UTC."""
     model_version: str = Field(examples=["1"])
-    """Version of the champion then."""
+    """Version of the champion that the analysis began with: it judged what was found now."""
+    judged_by: dict[str, Count] = Field(examples=[{"1": 40, "2": 8}])
+    """Posts by what judged them: a model's version, which a stored post keeps, or `llm:…`,
+    `vader`."""
     fallback_used: bool
     """Whether something else than the local model answered some of the posts."""
     uncertainty: TaskUncertainty
     """How the shares were corrected, and which part of them is uncertain."""
     degraded: bool
     """Whether a part (Redis, the registry, the model) was away."""
+    languages: str = Field("all", examples=["en"])
+    """The languages whose posts were looked at, joined by commas; `all`: every one."""
+    other_languages: dict[str, Count] = Field(default={}, examples=[{"de": 4, "fr": 2}])
+    """Newest posts that mention it in other languages, by language: they are in no share."""
+
+
+class Analysis(KeptAnalysis):
+    """The answer of `/analyze`."""
+
+    plot_base64: str | None
+    """A pie chart of the emotions as base64 PNG, if one was asked for."""
+    source: Literal["inference", "cache"]
+    """Whether the figures were computed now or kept from before."""
+
+
+class AnalysisHistory(Content):
+    """The answer of `/analyze/history`."""
+
+    keyword: str = Field(examples=["budget"])
+    """The keyword, in lower case."""
+    analyses: list[KeptAnalysis]
+    """Newest first."""

@@ -36,14 +36,24 @@ class SourceState(Content):
 
     name: str = Field(examples=["rss"])
     """Its name."""
-    state: Literal["ready", "failing", "missing setting"]
+    state: Literal["ready", "limited", "failing", "missing setting"]
     """How it stands."""
-    detail: str
-    """What it does, what it lacks, or how it fails."""
-    posts: Count
-    """Posts that it has brought."""
+    detail: str = Field(examples=["a news search for the keywords, and feeds"])
+    """What it reads, what it lacks, why it is limited, or how it fails."""
+    limited_until: datetime | None
+    """When it may be asked again, UTC."""
     last_ok_at: datetime | None
     """When it was last read without fault, UTC."""
+    last_post_at: datetime | None
+    """When the newest of its posts was written, UTC."""
+    posts_today: Count
+    """Posts that it has brought today (UTC)."""
+    posts: Count
+    """Posts that it has brought."""
+    may_train: bool
+    """Whether its terms allow a model to learn from its posts."""
+    trackable: bool
+    """Whether an event may ask for it: `sources` of `POST /events`."""
 
 
 class SourceList(Content):
@@ -89,6 +99,10 @@ class DriftReport(Content):
     """Every feature by name."""
     left_out: list[str]
     """Features that a model lacks."""
+    languages: str = Field("all", examples=["en"])
+    """The languages whose posts were compared, joined by commas; `all`: every one."""
+    other_languages: dict[str, Count] = Field(default={}, examples=[{"de": 4, "fr": 2}])
+    """Posts of the same hours in other languages, by language: they were left out."""
     url: str
     """The report's page."""
 

@@ -7,10 +7,11 @@ import time
 from typing import Final
 
 import structlog
-from limits import parse
+from limits import WindowStats, parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from barometer import api_keys
@@ -26,14 +27,17 @@ OPEN: Final = frozenset(
 )
 OPEN_FOLDERS: Final = ("/ui/", "/docs/assets/")
 """Pages without content of their own, and what orchestrators probe."""
-READING_POSTS: Final = frozenset({"/predict", "/predict/batch", "/analyze", "/explain"})
+READING_POSTS: Final = frozenset({"/predict", "/predict/batch", "/analyze"})
 """Routes that answer a body and change nothing."""
 LIVE_PROTOCOL: Final = "barometer"
 LIVE_KEY: Final = "barometer.key."
 """A page cannot set a WebSocket's headers, and addresses are logged: it offers the subprotocols
 `barometer` and `barometer.key.KEY`."""
+WRONG_GUESSES: Final = parse("60/minute")
+"""Keys that are not known from one address, until it is told to wait; a page asks for several
+things with the key that was typed. As many signatures that are wrong."""
 HOLDER: Final = "barometer.holder"
-"""Where the scope names the key that a request came with."""
+"""Where the scope names the key, or the webhook, that a request was let in for."""
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -55,13 +59,38 @@ def warn_if_open(settings: Settings) -> None:
         )
 
 
+class WrongGuesses:
+    """Counts keys, or signatures, that were wrong, by the address that they came from."""
+
+    def __init__(self, what: str) -> None:
+        """`what` is counted, for people."""
+        self._what = what
+        self._window = MovingWindowRateLimiter(MemoryStorage())
+
+    def refusal(self, scope: Scope) -> JSONResponse | None:
+        """Count one; the answer that tells its address to wait, if it sent too many."""
+        who = _address(scope)
+        if self._window.hit(WRONG_GUESSES, who):
+            return None
+        wait = _seconds_left(self._window.get_window_stats(WRONG_GUESSES, who))
+        error = RateLimitError(f"too many {self._what} from this address: wait {wait} s.")
+        refused = from_error(error)
+        refused.headers["Retry-After"] = str(wait)
+        return refused
+
+
 class ApiKeys:
-    """Answers 401 to a request without a known key, 403 to one whose key lacks the scope."""
+    """Answers 401 to a request without a known key, 403 to one whose key lacks the scope.
+
+    An address that presents too many unknown keys gets 429 for them; a known key opens from there
+    all the same, so that nobody can lock out those who share an address with him.
+    """
 
     def __init__(self, app: ASGIApp, keys: tuple[str, ...]) -> None:
         """`keys` are the setting's entries."""
         self._app = app
         self._keys = [ApiKey.parse(entry) for entry in keys]
+        self._wrong = WrongGuesses("unknown API keys")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on if its key opens the route."""
@@ -69,13 +98,16 @@ class ApiKeys:
             await self._app(scope, receive, send)
             return
         needed = needed_scope(scope.get("method", "GET"), scope["path"])
-        if needed is None:
+        if needed is None or HOLDER in scope:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         presented = _presented(headers, scope.get("subprotocols", []))
         key = api_keys.holder(self._keys, presented) if presented else None
         error: BarometerError
+        if key is None and presented and (refused := self._wrong.refusal(scope)):
+            await refused(scope, receive, send)
+            return
         if key is None:
             told = "is not known" if presented else "is missing"
             error = UnauthorizedError(
@@ -94,6 +126,14 @@ class ApiKeys:
                 ' realm="Barometer, the key as password"' if page else ' realm="Barometer"'
             )
         await answer(scope, receive, send)
+
+
+def _address(scope: Scope) -> str:
+    return str(scope["client"][0]) if scope.get("client") else "unknown"
+
+
+def _seconds_left(stats: WindowStats) -> int:
+    return max(1, math.ceil(stats.reset_time - time.time()))
 
 
 def _presented(headers: Headers, subprotocols: list[str]) -> str | None:
@@ -127,10 +167,10 @@ class RateLimit:
         if not http or needed_scope(scope.get("method", "GET"), scope["path"]) is None:
             await self._app(scope, receive, send)
             return
-        who = scope.get(HOLDER) or (scope["client"][0] if scope.get("client") else "unknown")
+        who = scope.get(HOLDER) or _address(scope)
         within = self._window.hit(self._rate, who)
         stats = self._window.get_window_stats(self._rate, who)
-        wait = max(1, math.ceil(stats.reset_time - time.time()))
+        wait = _seconds_left(stats)
         # draft-ietf-httpapi-ratelimit-headers: quota and window in seconds, then what remains.
         told = {
             "RateLimit-Policy": f'"barometer";q={self._rate.amount};w={self._rate.get_expiry()}',

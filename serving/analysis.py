@@ -2,53 +2,34 @@
 
 import asyncio
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from statistics import fmean
 from typing import Any
 
 import orjson
-import structlog
-from redis.exceptions import RedisError
 
-from barometer.errors import SourceError
-from barometer.events import tracked, with_events
+from barometer.analyses import tidy
+from barometer.analysis_queue import CACHED
+from barometer.languages import UNKNOWN, Languages, languages_asked
 from barometer.posts import Post
-from barometer.search import posts_mentioning
-from barometer.tracking import CHAMPION
-from ingestion.cleaning import clean_found
+from barometer.search import mentioning_in
+from inference.registry import LoadedModel
 from ingestion.source import SearchableSource
-from serving.answers import Answer
-from serving.models import Models
+from serving.answer import Answer
+from serving.found_posts import keep_found
+from serving.languages_asked import told_languages
+from serving.moods import label_shares, mood_of_answer, mood_of_row
+from serving.on_demand import ASK_AGAIN_S, OnDemand
 from serving.parts import Parts
 from serving.pie import pie_png
-from serving.shares import counted, shares
+from serving.request_log import remember_origins
 from serving.single_flight import SingleFlight
 from serving.text_cache import model_mark
 
-log = structlog.get_logger()
-ASK_AGAIN_S = 60.0
-"""A source that did not answer is left alone for so long, so that answers stay quick."""
-
-
-@dataclass(frozen=True)
-class Mood:
-    """One post's labels, as much as an analysis needs; None where its model gave none."""
-
-    emotion: str | None
-    confidence: float | None
-    sentiment: str | None
-    sentiment_confidence: float | None
-    version: str | None
-    """The model version that said so; None where no model of ours did."""
-
-    def of(self, task: str) -> tuple[str | None, float | None]:
-        """The label of a task, and its confidence."""
-        if task == "emotion":
-            return self.emotion, self.confidence
-        return self.sentiment, self.sentiment_confidence
+_Found = tuple[dict[str, Any], frozenset[str]]
+"""An answer, and what gave it: the origins of the texts that were judged for it; else `cache`, or
+`stored` where none had to be."""
 
 
 class Analyst:
@@ -56,20 +37,22 @@ class Analyst:
 
     def __init__(self, parts: Parts, sources: Sequence[SearchableSource]) -> None:
         self._parts = parts
-        self._sources = sources
-        self._silent_until: dict[str, float] = {}
-        self._flights: SingleFlight[dict[str, Any]] = SingleFlight()
+        self._on_demand = OnDemand(sources)
+        self._flights: SingleFlight[_Found] = SingleFlight()
 
-    async def analyze(self, keyword: str, limit: int, *, return_plot: bool) -> dict[str, Any]:
-        """The contract's answer; the plot is drawn anew, the numbers are kept for `CACHE_TTL_S`."""
+    async def analyze(
+        self, keyword: str, limit: int, languages: Languages | None = None, *, return_plot: bool
+    ) -> dict[str, Any]:
+        """The contract's answer; the plot is drawn anew, the numbers are kept for `CACHE_TTL_S`.
+
+        `languages` are those whose posts count; None: those that the model reads.
+        """
         keyword = " ".join(keyword.split())
-        answer = await self._shared(keyword, limit, read=True) | {"keyword": keyword}
-        answer["degraded"] = (
-            bool(self._parts.models.note)
-            or self._parts.analyses.degraded
-            or answer["fallback_used"]
-            or self._parts.failsafe.degraded
-        )
+        languages = languages or self._read_languages
+        shared, origins = await self._shared(keyword, limit, languages, read=True)
+        remember_origins(origins)  # of each who waited for it, not of the first one only
+        answer = shared | {"keyword": keyword}
+        answer["degraded"] = self._degraded(fallback_used=answer["fallback_used"])
         answer["plot_base64"] = None
         if return_plot:
             shares = [(line["label"], line["pct"]) for line in answer["agg"]]
@@ -79,110 +62,95 @@ class Analyst:
         return answer
 
     async def refresh(self, keyword: str, limit: int) -> None:
-        """Compute the answer anew and keep it, whether or not there is one."""
-        await self._shared(keyword, limit, read=False)
+        """Compute the answer anew and keep it; of the languages that the model reads."""
+        await self._shared(keyword, limit, self._read_languages, read=False)
 
-    async def _shared(self, keyword: str, limit: int, *, read: bool) -> dict[str, Any]:
+    def key(self, keyword: str, limit: int) -> str:
+        """Under which key that answer is kept, while the champion is the one of now."""
+        return self._key(self._parts.models.champion, keyword, limit, self._read_languages)
+
+    @property
+    def _read_languages(self) -> Languages:
+        return languages_asked(None, self._parts.settings.languages)
+
+    def _key(self, model: LoadedModel, keyword: str, limit: int, languages: Languages) -> str:
+        unknown = languages.unknown  # the model's languages may be set anew
+        asked = f"{tidy(keyword)}\x00{limit}\x00{languages}\x00{unknown}".encode()
+        digest = hashlib.blake2b(asked, digest_size=16).hexdigest()
+        mark = model_mark(self._parts.settings.model_name, model)
+        return f"{CACHED}{mark}:{digest}"
+
+    def _degraded(self, *, fallback_used: bool) -> bool:
+        return (
+            bool(self._parts.models.note)
+            or self._parts.analyses.degraded
+            or fallback_used
+            or self._parts.failsafe.degraded
+        )
+
+    async def _shared(
+        self, keyword: str, limit: int, languages: Languages, *, read: bool
+    ) -> _Found:
         """The answer, kept or computed once for all who ask at the same time."""
+        # One model for the key and for what is kept under it, whatever is exchanged meanwhile.
+        champion = self._parts.models.champion
 
-        async def fetch(keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+        async def fetch(keys: Sequence[str]) -> dict[str, _Found]:
             [key] = keys
             kept = await self._parts.analyses.get_many([key]) if read else {}
             if kept:
-                return {key: orjson.loads(kept[key]) | {"source": "cache"}}
-            answer = await self._compute(keyword, limit)
+                return {key: (orjson.loads(kept[key]) | {"source": "cache"}, frozenset({"cache"}))}
+            answer, origins = await self._compute(champion, keyword, limit, languages)
             await self._write(key, answer)
-            return {key: answer | {"source": "inference"}}
+            return {key: (answer | {"source": "inference"}, origins)}
 
-        key = self.key(keyword, limit)
+        key = self._key(champion, keyword, limit, languages)
         return (await self._flights.fetch([key], fetch))[key]
 
-    async def _compute(self, keyword: str, limit: int) -> dict[str, Any]:
-        version = self._parts.models.champion.version
-        stored = await asyncio.to_thread(posts_mentioning, self._parts.engine, keyword, limit)
-        moods = [
-            (
-                row.created_at,
-                Mood(
-                    row.emotion,
-                    row.confidence,
-                    row.sentiment,
-                    row.sentiment_confidence,
-                    row.model_version,
-                ),
-            )
-            for row in stored
-        ]
-        found, searched = await self._search(keyword, limit)
-        known = {(row.source, row.external_id) for row in stored}
-        fresh = [post for post in found if (post.source, post.id) not in known]
-        fallback_used = False
-        if fresh:
-            await asyncio.to_thread(self._keep, fresh)
-            answers = await self._parts.answers.answer([post.text for post in fresh], CHAMPION)
-            fallback_used = any(answer.fallback for answer in answers)
-            moods += [
-                (post.created_at, _mood(answer))
-                for post, answer in zip(fresh, answers, strict=True)
-            ]
-        newest = [mood for _, mood in sorted(moods, key=lambda pair: pair[0], reverse=True)[:limit]]
-        emotion = await asyncio.to_thread(_shares, self._parts.models, "emotion", newest)
-        sentiment = await asyncio.to_thread(_shares, self._parts.models, "sentiment", newest)
-        return {
+    async def _compute(
+        self, champion: LoadedModel, keyword: str, limit: int, languages: Languages
+    ) -> _Found:
+        engine = self._parts.engine
+        stored, others = await asyncio.to_thread(mentioning_in, engine, keyword, limit, languages)
+        found, searched = await self._on_demand.search(keyword, limit)
+        known = {(row.source, row.external_id) for row in stored} | others.keys()
+        stored_as = self._parts.broker.authors.hidden  # an id that holds a name is kept as a hash
+        new = [post for post in found if stored_as(post).key not in known]
+        if new:
+            await asyncio.to_thread(keep_found, self._parts, new)
+        fresh = [post for post in new if languages.have(post.language)]
+        answers = await self._judge(champion, fresh)
+        others |= {p.key: p.language or UNKNOWN for p in new if not languages.have(p.language)}
+        moods = [mood_of_row(row) for row in stored]
+        moods += [mood_of_answer(post, said) for post, said in zip(fresh, answers, strict=True)]
+        newest = sorted(moods, key=lambda mood: mood.created_at, reverse=True)[:limit]
+        fallback_used = any(mood.fallback for mood in moods)
+        models = self._parts.models
+        emotion = await asyncio.to_thread(label_shares, models, "emotion", newest)
+        sentiment = await asyncio.to_thread(label_shares, models, "sentiment", newest)
+        analysis = {
             "keyword": keyword,
+            "limit": limit,
             "count": len(newest),
             "agg": emotion[0],
             "sentiment": sentiment[0],
             "uncertainty": {"emotion": emotion[1], "sentiment": sentiment[1]},
             "searched": [{"source": "stored", "posts": len(stored), "error": None}, *searched],
             "time": datetime.now(UTC).isoformat(),
-            "model_version": version,
+            "model_version": champion.version,
+            "judged_by": Counter(mood.judged_by for mood in newest),
             "fallback_used": fallback_used,
+            "degraded": self._degraded(fallback_used=fallback_used),
+            **told_languages(languages, [Counter(others.values())]),
         }
+        origins: set[str] = {said.origin for said in answers}
+        return analysis, frozenset(origins or {"stored"})
 
-    async def _search(self, keyword: str, limit: int) -> tuple[list[Post], list[dict[str, Any]]]:
-        now = asyncio.get_running_loop().time()
-        asked = [s for s in self._sources if self._silent_until.get(s.name, 0.0) <= now]
-        results = await asyncio.gather(
-            *(source.search(keyword, limit) for source in asked), return_exceptions=True
-        )
-        found: list[Post] = []
-        lines: list[dict[str, Any]] = []
-        for source, result in zip(asked, results, strict=True):
-            if isinstance(result, SourceError):
-                self._silent_until[source.name] = now + ASK_AGAIN_S
-                log.warning("on-demand source failed", source=source.name, reason=str(result))
-                lines.append({"source": source.name, "posts": 0, "error": str(result)})
-            elif isinstance(result, BaseException):
-                raise result
-            else:
-                passed, _ = clean_found(result)
-                found += passed
-                lines.append({"source": source.name, "posts": len(passed), "error": None})
-        for source in self._sources:
-            if source not in asked:
-                reason = "did not answer a moment ago; asked again within a minute"
-                lines.append({"source": source.name, "posts": 0, "error": reason})
-        return found, lines
-
-    def _keep(self, posts: Sequence[Post]) -> None:
-        """Hand found posts to the stream, so that they are stored like any other."""
-        if self._parts.analyses.degraded:  # an answer does not wait for a Redis that is away
-            log.warning("found posts are not kept", posts=len(posts), reason="redis is away")
-            return
-        events = tracked(self._parts.engine)
-        try:
-            self._parts.stream.publish([with_events(post, events) for post in posts])
-        except RedisError as error:
-            log.warning("found posts are not kept", posts=len(posts), reason=type(error).__name__)
-
-    def key(self, keyword: str, limit: int) -> str:
-        """Under which key the answer is kept, while the champion is the one of now."""
-        asked = f"{keyword.lower()}\x00{limit}".encode()
-        digest = hashlib.blake2b(asked, digest_size=16).hexdigest()
-        mark = model_mark(self._parts.settings.model_name, self._parts.models.champion)
-        # 3 is the shape of what is kept: an older process's answers lack the corrected shares.
-        return f"barometer:analysis:3:{mark}:{digest}"
+    async def _judge(self, champion: LoadedModel, posts: Sequence[Post]) -> list[Answer]:
+        """What is said of posts that are not stored yet."""
+        if not posts:
+            return []
+        return await self._parts.answers.answer([post.text for post in posts], champion)
 
     async def _write(self, key: str, answer: dict[str, Any]) -> None:
         # An answer that a source or the model had no part in is asked anew once they may be back.
@@ -190,48 +158,4 @@ class Analyst:
         whole = searched and not answer["fallback_used"]
         ttl = self._parts.settings.cache_ttl_s
         seconds = ttl if whole else min(ttl, ASK_AGAIN_S)
-        await self._parts.analyses.put_many({key: orjson.dumps(answer)}, seconds)
-
-
-def _mood(answer: Answer) -> Mood:
-    said = answer.judgement
-    return Mood(
-        said.emotion,
-        said.confidence,
-        said.sentiment,
-        said.sentiment_confidence,
-        None if answer.fallback else said.model_version,
-    )
-
-
-def _shares(
-    models: Models, task: str, moods: Sequence[Mood]
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """A line a label, and what is uncertain of them; shares are of the posts that have an answer.
-
-    `avg_score` is the mean confidence of the posts that carry the label.
-    """
-    votes: dict[str | None, Counter[str]] = defaultdict(Counter)
-    scores: dict[str, list[float]] = defaultdict(list)
-    for mood in moods:
-        label, confidence = mood.of(task)
-        if label is not None:
-            votes[mood.version][label] += 1
-            if confidence is not None:
-                scores[label].append(confidence)
-    found = shares(models, task, [{v: counted(task, each) for v, each in votes.items()}])
-    lines = []
-    for line in found.lines():
-        own = scores[line["label"]]
-        lines.append(
-            {
-                "label": line["label"],
-                "pct": line["pct"] or 0.0,
-                "avg_score": round(fmean(own), 4) if own else None,
-                "corrected_pct": line["corrected_pct"],
-                "low_pct": line["low_pct"],
-                "high_pct": line["high_pct"],
-            }
-        )
-    every = [score for own in scores.values() for score in own]
-    return lines, found.uncertainty(0, fmean(every) if every else None)
+        await self._parts.analyses.keep(key, orjson.dumps(answer), seconds)

@@ -29,10 +29,11 @@ from serving import (
 )
 from serving.access import ApiKeys, RateLimit
 from serving.analysis import Analyst
-from serving.guards import BodyLimit, Cors, Deadline, SecurityHeaders
+from serving.guards import BodyLimit, Cors, Deadline, SecurityHeaders, Unforeseen
 from serving.hot_words import HotWords
 from serving.live_hub import LiveHub
 from serving.parts import Parts
+from serving.webhooks import Webhooks
 
 DASHBOARD = Path(str(resources.files("serving"))) / "dashboard"
 SWAGGER = Path(bentoml.__file__).parent / "_internal" / "server" / "static_content"
@@ -118,12 +119,15 @@ def attach(app: FastAPI, parts: Parts) -> None:
 
 def _guard(app: FastAPI, settings: Settings) -> None:
     """Put the layers round the app that every request passes, the innermost first."""
-    app.add_middleware(Deadline)
+    app.add_middleware(Deadline, seconds=settings.request_deadline_s)
     app.add_middleware(BodyLimit)
     if settings.rate_limit:
         app.add_middleware(RateLimit, rate=settings.rate_limit)
     if settings.api_keys:
         app.add_middleware(ApiKeys, keys=settings.api_keys)
+    secrets = settings.webhook_secrets.get_secret_value()
+    app.add_middleware(Webhooks, secrets=secrets, deadline_s=settings.request_deadline_s)
+    app.add_middleware(Unforeseen)
     if settings.cors_origins:
         app.add_middleware(Cors, origins=settings.cors_origins)
     app.add_middleware(SecurityHeaders)

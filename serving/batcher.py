@@ -3,6 +3,9 @@
 A batch takes a share of each caller in turn, so that one text does not wait behind a thousand. The
 classifier sorts it by length and cuts it to its token budget. While a batch runs, the next one
 gathers; with an idle model the first text starts at once.
+
+A call may ask that its texts run apart, each a batch of its own. They cost the most and are the
+least urgent: each waits for a shared batch in between, and they are refused first.
 """
 
 import asyncio
@@ -26,6 +29,8 @@ CHARACTERS_A_TOKEN = 4
 """English word pieces have four characters and some; only the size of a batch hangs on it."""
 SHARE = 32
 """Texts that a caller has in a batch before it is the next caller's turn."""
+APART_PART = 8
+"""What runs apart may fill one part in so many of the queue: some ten seconds of long texts."""
 
 
 @dataclass(eq=False)
@@ -35,6 +40,7 @@ class _Call:
     model: LoadedModel
     inputs: Sequence[str]
     answer: asyncio.Future[list[Judged]]
+    apart: bool
     taken: int = 0
     judged: list[Judged] = field(default_factory=list)
 
@@ -57,10 +63,6 @@ class Batcher:
     def __init__(self, settings: Settings) -> None:
         self.queued = 0
         """Texts that wait for a batch."""
-        self.batches = 0
-        """Batches since the start."""
-        self.texts = 0
-        """Texts that went into them."""
         self._most_queued = settings.queue_texts
         self._wait_s = settings.batch_wait_ms / 1000
         self._deadline_s = settings.deadline_s
@@ -69,21 +71,27 @@ class Batcher:
         self._worker: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "model")
         self._rate = 100.0
+        self._ran_apart = False
 
-    async def judge(self, model: LoadedModel, inputs: Sequence[str]) -> list[Judged]:
+    async def judge(
+        self, model: LoadedModel, inputs: Sequence[str], *, apart: bool = False
+    ) -> list[Judged]:
         """What `model` says of these model inputs, in their order.
+
+        With `apart` no other text in the batch moves an answer.
 
         Raises:
             OverloadedError: the queue is full. An empty one takes a call of any size.
             DeadlineError: the answer took longer than `DEADLINE_S`.
             ModelError: one batch took longer than `MODEL_TIMEOUT_S`.
         """
-        if self.queued and self.queued + len(inputs) > self._most_queued:
+        most = self._most_queued // APART_PART if apart else self._most_queued
+        if self.queued and self.queued + len(inputs) > most:
             raise OverloadedError(
                 f"texts: {self.queued:,} wait already; send fewer, or try again later.",
                 min(60, math.ceil(self.queued / self._rate)),
             )
-        call = _Call(model, inputs, asyncio.get_running_loop().create_future())
+        call = _Call(model, inputs, asyncio.get_running_loop().create_future(), apart)
         self._calls.append(call)
         self.queued += len(inputs)
         if self._worker is None:
@@ -117,14 +125,18 @@ class Batcher:
             self._worker = None
 
     def _next_batch(self) -> list[_Slice]:
-        """A share of each call of one model in turn, until the batch is full."""
-        model = self._calls[0].model
+        """A share of each call of one model in turn, until the batch is full; or a text apart."""
+        first = self._next_call()
+        self._ran_apart = first.apart
+        if first.apart:
+            return [self._next_text(first)]
+        model = first.model
         room = BATCH_TOKENS
         taken: dict[_Call, list[str]] = {}
         others: deque[_Call] = deque()
         while self._calls and room > 0:
             call = self._calls.popleft()
-            if call.model is not model:
+            if call.model is not model or call.apart:
                 others.append(call)
                 continue
             start = call.taken
@@ -137,6 +149,19 @@ class Batcher:
                 self._calls.append(call)
         self._calls.extendleft(reversed(others))
         return [_Slice(call, inputs) for call, inputs in taken.items()]
+
+    def _next_call(self) -> _Call:
+        """Whose turn it is: after a text that ran apart, that of the others, if any wait."""
+        shared = (call for call in self._calls if not call.apart)
+        return next(shared, self._calls[0]) if self._ran_apart else self._calls[0]
+
+    def _next_text(self, call: _Call) -> _Slice:
+        """One text of a call, which keeps its place: in turns, all would be late together."""
+        call.taken += 1
+        self.queued -= 1
+        if not call.left:
+            self._calls.remove(call)
+        return _Slice(call, [call.inputs[call.taken - 1]])
 
     async def _run(self, batch: Sequence[_Slice]) -> None:
         model = batch[0].call.model
@@ -157,8 +182,6 @@ class Batcher:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the callers'
             await self._blame(batch, error)
             return
-        self.batches += 1
-        self.texts += len(inputs)
         self._rate += 0.2 * (len(inputs) / (time.perf_counter() - started) - self._rate)
         for piece in batch:
             piece.call.judged += itertools.islice(judged, len(piece.inputs))

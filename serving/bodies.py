@@ -7,9 +7,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, S
 from barometer.errors import InputError
 from barometer.posts import MAX_TEXT
 from ingestion.cleaning import check_text
+from serving.languages_asked import ABOUT, Asked
 
 MAX_TEXTS = 1_000
 """Texts of a batch and posts of an ingest call."""
+MODEL = "an alias or a version; null: the champion, and a canary for its share of the texts"
 
 
 def _readable(text: str) -> str:
@@ -40,7 +42,7 @@ class Predict(Body):
     text: Readable = Field(
         description=f"1 to {MAX_TEXT:,} characters", examples=["i feel so happy today"]
     )
-    model: StrictStr | None = Field(None, description="an alias or a version; null: the champion")
+    model: StrictStr | None = Field(None, description=MODEL)
 
 
 class PredictBatch(Body):
@@ -49,7 +51,7 @@ class PredictBatch(Body):
     texts: list[Readable] = Field(
         min_length=1, max_length=MAX_TEXTS, examples=[["i feel so happy today", "i am furious"]]
     )
-    model: StrictStr | None = Field(None, description="`champion` or a version; champion if null")
+    model: StrictStr | None = Field(None, description=MODEL)
 
 
 class Analyze(Body):
@@ -58,6 +60,7 @@ class Analyze(Body):
     keyword: Short = Field(examples=["budget"])
     limit: StrictInt = Field(250, ge=1, le=500, description="newest posts to look at")
     return_plot: StrictBool = Field(default=False, description="add a pie chart as base64 PNG")
+    languages: Asked | None = Field(None, description=ABOUT)
 
 
 class Ingest(Body):
@@ -71,7 +74,8 @@ class Ingest(Body):
         min_length=1,
         max_length=MAX_TEXTS,
         description="each with `id`, `text`, `created_at` (ISO 8601 with its zone), and perhaps "
-        "`author`, `location` and `metadata`; what cannot be used is answered under `rejected`",
+        "`author`, `location`, `language` (ISO 639; detected if left out) and `metadata`; what "
+        "cannot be used is answered under `rejected`",
         examples=[[{"id": "1", "text": "I love it", "created_at": "2026-11-21T05:20:00Z"}]],
     )
 

@@ -24,10 +24,6 @@ class Layer(Protocol):
     """Keeps values for a while. It may forget any of them, and never raises for a fault."""
 
     name: str
-    hits: int
-    """Keys that were found since the start."""
-    misses: int
-    """Keys that were not."""
 
     async def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
         """The values of those keys that are there."""
@@ -41,8 +37,6 @@ class MemoryLayer:
 
     def __init__(self, name: str, most_bytes: int) -> None:
         self.name = name
-        self.hits = 0
-        self.misses = 0
         self._most_bytes = most_bytes
         self._bytes = 0
         self._kept: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
@@ -56,8 +50,6 @@ class MemoryLayer:
             if expires > now:
                 self._kept.move_to_end(key)
                 found[key] = value
-        self.hits += len(found)
-        self.misses += len(keys) - len(found)
         count_lookups(self.name, hits=len(found), misses=len(keys) - len(found))
         return found
 
@@ -82,8 +74,6 @@ class RedisLayer:
 
     def __init__(self, name: str, redis: Redis) -> None:
         self.name = name
-        self.hits = 0
-        self.misses = 0
         self.degraded = False
         """Whether Redis failed when it was last asked."""
         self._redis: Any = impatient(redis)
@@ -94,8 +84,6 @@ class RedisLayer:
         values = await self._ask(self._redis.mget, keys) if keys else None
         pairs = zip(keys, values or [None] * len(keys), strict=True)
         found = {key: value for key, value in pairs if value is not None}
-        self.hits += len(found)
-        self.misses += len(keys) - len(found)
         count_lookups(self.name, hits=len(found), misses=len(keys) - len(found))
         return found
 

@@ -44,6 +44,7 @@ def comparison(models: Models, groups: Sequence[Group]) -> dict[str, Any]:
                 "event": group.event,
                 "group": group.name,
                 "posts": group.posts,
+                "other_languages": dict(group.other_languages.most_common()),
                 "shares": {"emotion": emotion.lines(i), "sentiment": sentiment.lines(i)},
                 "uncertainty": {
                     "emotion": emotion.uncertainty(i, _mean(group.emotion_confidence, emotion, i)),

@@ -12,7 +12,7 @@ from redis import Redis
 
 from barometer.errors import BarometerError
 from barometer.settings import Settings
-from serving.answers import Answer
+from serving.answer import Answer
 from serving.breaker import Breaker, Reading
 from serving.vader import Vader
 

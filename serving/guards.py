@@ -1,21 +1,22 @@
-"""ASGI layers round the whole app: bounds on bodies and time, foreign pages, security headers."""
+"""ASGI layers round the whole app: bounds, unforeseen errors, foreign pages, security headers."""
 
 import asyncio
 import contextlib
 from typing import Final
 
+import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from barometer.errors import TooLargeError
+from barometer.errors import DeadlineError, TooLargeError
 from serving.problems import from_error, problem
+from serving.request_log import ANSWER_STARTS, HEADER
 
+log = structlog.get_logger()
 MAX_BODY = 8_000_000
 """Bytes of a request's body."""
-DEADLINE_S: Final = 55.0
-"""Until an answer must begin: just before BentoML's own limit, whose answer is no problem+json."""
 
 STRICT = (
     "default-src 'self'; img-src 'self' data:; connect-src 'self' ws: wss:; "
@@ -75,10 +76,15 @@ class BodyLimit:
 
 
 class Deadline:
-    """Answers 504 to a request whose answer has not begun in time, and ends its work."""
+    """Answers 504 to a request whose answer has not begun in time, and ends its work.
 
-    def __init__(self, app: ASGIApp) -> None:
+    What a thread is busy with cannot be ended: a write that waits for the database may yet be done.
+    """
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        """`seconds` is the time until an answer must begin."""
         self._app = app
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, with a time limit until its answer begins."""
@@ -94,13 +100,47 @@ class Deadline:
             await send(message)
 
         try:
-            async with asyncio.timeout(DEADLINE_S) as limit:
+            async with asyncio.timeout(self._seconds) as limit:
                 await self._app(scope, receive, without_limit)
         except TimeoutError:
             if begun or not limit.expired():
                 raise
-            detail = f"no answer within {DEADLINE_S:.0f} s: ask for less, or try again later."
-            await problem(504, "Too slow", detail)(scope, receive, send)
+            error = DeadlineError(
+                f"there was no answer within {self._seconds:g} s: ask for less, try again later, "
+                "or raise BAROMETER_REQUEST_DEADLINE_S."
+            )
+            await from_error(error)(scope, receive, send)
+
+
+class Unforeseen:
+    """Answers 500 to an error that nobody foresaw, inside the layers that every answer passes.
+
+    Starlette would answer it outside of them, without their headers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; what it raises is logged, and answered if no answer has begun."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except Exception:
+            if begun:
+                raise  # the server logs it and breaks the connection: half an answer is none
+            log.exception("unexpected error")
+            detail = "Barometer failed on this request; it was logged."
+            await problem(500, "Internal error", detail)(scope, receive, send)
 
 
 class Cors(CORSMiddleware):
@@ -113,7 +153,7 @@ class Cors(CORSMiddleware):
             allow_origins=origins,
             allow_methods=("GET", "POST", "DELETE"),
             allow_headers=("Authorization", "Content-Type", "X-API-Key"),
-            expose_headers=("RateLimit", "RateLimit-Policy", "Retry-After"),
+            expose_headers=("RateLimit", "RateLimit-Policy", "Retry-After", HEADER),
         )
 
     def preflight_response(self, request_headers: Headers) -> Response:
@@ -139,11 +179,11 @@ class SecurityHeaders:
         inline = path.startswith(INLINE_PAGES)
 
         async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in ANSWER_STARTS:
                 headers = MutableHeaders(scope=message)
                 headers["Content-Security-Policy"] = INLINE if inline else STRICT
                 headers.update(ALWAYS)
-                if scope["scheme"] == "https":
+                if scope["scheme"] in ("https", "wss"):
                     headers["Strict-Transport-Security"] = "max-age=31536000"
                 # Files are asked for again each time, or an upgrade mixes modules; answers change.
                 kept = path == "/" or path.startswith(FILES)

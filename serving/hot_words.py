@@ -3,16 +3,16 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
 import structlog
 from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 
+from barometer.cpu import cpu_percent
 from barometer.errors import InputError, SettingsError
 from barometer.events import tracked_rows
 from barometer.redis_server import impatient
@@ -34,23 +34,15 @@ LIMIT: Final = 250
 """Posts of an analysis that names no number of its own, as the dashboard's."""
 NOT_BEFORE_S: Final = 600.0
 """An answer that a source is missing from lasts a minute: even so, none is made more often."""
-SAMPLE_S: Final = 1.0
 LONGEST: Final = 100
 """Characters of a keyword."""
-
-
-async def cpu_percent() -> float:
-    """How busy the machine's CPUs are together, over one second in which this task rests."""
-    psutil.cpu_percent()
-    await asyncio.sleep(SAMPLE_S)
-    return psutil.cpu_percent()
 
 
 class HotWords:
     """Counts what is asked, and keeps answers to the hottest keywords in the cache."""
 
     def __init__(
-        self, parts: Parts, analyst: Analyst, busy: Callable[[], Awaitable[float]] = cpu_percent
+        self, parts: Parts, analyst: Analyst, busy: Callable[[], float] = cpu_percent
     ) -> None:
         """`busy` says how busy the CPU is, in per cent.
 
@@ -97,13 +89,16 @@ class HotWords:
             if left[key] > settings.warm_every_s or time.monotonic() - last < NOT_BEFORE_S:
                 continue
             # Without Redis nothing would be kept; asked last, since it takes a second.
-            if analyses.degraded or await self._busy() >= settings.warm_cpu_percent:
+            if analyses.degraded or await self._is_busy():
                 break
             await self._analyst.refresh(keyword, LIMIT)
             self._tried[keyword] = time.monotonic()
             warmed.append(keyword)
         self._tried = {k: at for k, at in self._tried.items() if k in keys}
         return warmed
+
+    async def _is_busy(self) -> bool:
+        return await asyncio.to_thread(self._busy) >= self._parts.settings.warm_cpu_percent
 
     async def _run(self) -> None:
         while True:
@@ -125,7 +120,7 @@ class HotWords:
             self._asked.update(asked)
             most_asked = [keyword for keyword, _ in asked.most_common()]
         events = await run_in_threadpool(tracked_rows, self._parts.engine)
-        posts = await self._parts.aggregates.posts_of_a_day(events)
+        posts, _ = await self._parts.aggregates.posts_of_a_day(events)
         events.sort(key=lambda event: posts[event.id], reverse=True)
         mentioned = [word for event in events if posts[event.id] for word in event.keywords]
         in_turn = chain.from_iterable(zip_longest(most_asked, mentioned))

@@ -11,6 +11,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from barometer.errors import BrokerError
 from barometer.live import CHANNEL, scored_last_minute
 from barometer.redis_server import redis_url
 from serving.parts import Parts
@@ -104,5 +105,6 @@ class LiveHub:
             message["posts_per_minute"] = await asyncio.to_thread(
                 scored_last_minute, self._parts.redis
             )
-            message["backlog"] = await asyncio.to_thread(self._parts.stream.backlog)
+        with contextlib.suppress(BrokerError):
+            message["backlog"] = await asyncio.to_thread(self._parts.broker.backlog)
         return message

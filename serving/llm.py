@@ -17,7 +17,7 @@ from redis import Redis
 from barometer.errors import SourceError
 from barometer.settings import Settings
 from barometer.text import model_input
-from serving.answers import Answer
+from serving.answer import Answer
 from serving.breaker import Breaker
 from serving.judge import label_only
 from serving.llm_talk import Reply, expected_tokens, moods, read_reply, request

@@ -1,5 +1,6 @@
 """`GET /metrics`: what was counted, and the parts' state as it is when Prometheus asks."""
 
+import contextlib
 from collections.abc import Iterator
 
 from fastapi import APIRouter, Request
@@ -9,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
+from barometer.errors import BrokerError
 from barometer.metrics import REGISTRY
 from barometer.tracking import CHAMPION
 from serving.live_hub import LiveHub
@@ -36,13 +38,23 @@ class PartsCollector(Collector):
         state = BREAKER[self._parts.failsafe.breaker.state]
         yield gauge("barometer_breaker_state", "0 closed, 1 half-open, 2 open.", state)
         yield gauge("barometer_live_clients", "Listeners of `/live`.", self._hub.clients)
-        try:
-            backlog = self._parts.stream.backlog()
-        except RedisError:
-            yield gauge("barometer_redis_up", "Whether Redis answers.", 0)
-        else:
-            yield gauge("barometer_redis_up", "Whether Redis answers.", 1)
+        yield gauge("barometer_redis_up", "Whether Redis answers.", self._redis_answers())
+        with contextlib.suppress(BrokerError):
+            backlog = self._parts.broker.backlog()
             yield gauge("barometer_stream_backlog_posts", "Posts that wait for a scorer.", backlog)
+        with contextlib.suppress(RedisError):
+            unsynced = self._parts.unsynced.waiting()
+            says = "Analyses that wait for the database."
+            yield gauge("barometer_unsynced_analyses", says, unsynced.count)
+            says = "Seconds that the oldest of them has waited."
+            yield gauge("barometer_unsynced_oldest_seconds", says, unsynced.oldest_s)
+
+    def _redis_answers(self) -> bool:
+        try:
+            self._parts.redis.ping()
+        except RedisError:
+            return False
+        return True
 
     def _models(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily(

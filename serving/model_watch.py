@@ -19,6 +19,7 @@ from inference.stages import CANARY, SHADOW, STAGE_TAG, withdraw
 from serving.canary import Bounds
 from serving.memory import give_back
 from serving.models import Lineup, Models
+from serving.told import without_folders
 from serving.trial import Trial
 
 log = structlog.get_logger()
@@ -51,7 +52,6 @@ class ModelWatch:
         self._outage = ""
         self._told: dict[str, tuple[str, str]] = {}
         self._worse: dict[str, str] = {}
-        self._dropped = False
         self._stop = threading.Event()
         self._wake = threading.Event()
 
@@ -71,9 +71,7 @@ class ModelWatch:
 
     def look(self) -> None:
         """Look once: take back a canary that is worse, then follow the aliases."""
-        if self._dropped:  # by now its last readers are done
-            self._dropped = False
-            give_back()
+        give_back()  # of a dropped model, whose readers are done by now, and of large batches
         self._judge()
         try:
             client = mlflow_client(self._settings)
@@ -123,7 +121,6 @@ class ModelWatch:
             return
         self._end_trial()
         models.lineup = Lineup(model, aliases=aliases)
-        self._dropped = True
         models.note = ""
         log.info("the champion was exchanged", version=wanted, previous=current)
         self._tell({"type": "model", "model_version": wanted, "previous": current})
@@ -135,7 +132,7 @@ class ModelWatch:
         try:
             model = models.loaded(version) or self._fetched(version)
         except ModelError as error:
-            models.refused[version] = str(error)
+            models.refused[version] = without_folders(str(error))
             message, kind = f"{role} version {version} is refused, {stays}: {error}", "refused"
         except (NotFoundError, UnavailableError) as error:
             message, kind = f"{role} version {version} is not to be had, {stays}: {error}", "away"
@@ -144,9 +141,10 @@ class ModelWatch:
             return model
         if self._told.get(role) != (version, kind):
             self._told[role] = (version, kind)
-            self._tell(models.alert(message))
+            alert = models.alert(message)
+            self._tell(alert)
             if role == CHAMPION:
-                models.note = message
+                models.note = alert["message"]
         return None
 
     def _fetched(self, version: str) -> LoadedModel:
@@ -205,7 +203,6 @@ class ModelWatch:
         lineup = self._models.lineup
         if lineup.trial:
             self._models.lineup = replace(lineup, trial=None)
-            self._dropped = True
             lineup.trial.close()
 
     def _tell(self, message: dict[str, str]) -> None:

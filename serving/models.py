@@ -1,6 +1,7 @@
 """The models that this process answers with, and which of them a text goes to."""
 
 import asyncio
+import re
 import threading
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -15,12 +16,15 @@ from barometer.errors import ModelError, NotFoundError, UnavailableError
 from barometer.tracking import CHAMPION
 from inference.registry import LoadedModel
 from serving.memory import give_back
+from serving.told import without_folders
 from serving.trial import Trial
 
 log = structlog.get_logger()
 MOST_EXTRA: Final = 1
 """Versions kept besides champion and challenger: each takes up to 100 MB once it has answered."""
 ALERTS: Final = 20
+VERSION: Final = re.compile("[1-9][0-9]{0,8}")
+"""A version as the registry writes it: `01` is none, and its column holds no longer number."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,10 @@ class Models:
             load: brings another version when a request names it; None: none is brought.
         """
         self.lineup = Lineup(champion)
-        self.note = note
+        self.note = without_folders(note)
         self.refused: dict[str, str] = {}
-        """Versions whose files are not what was registered, and why; they are not tried again."""
+        """Versions whose files are not what was registered, and why, as callers are told; they are
+        not tried again."""
         self.alerts: deque[dict[str, str]] = deque(maxlen=ALERTS)
         self.traffic: defaultdict[str, Traffic] = defaultdict(Traffic)
         self._load = load
@@ -73,10 +78,33 @@ class Models:
         """What answers unless a request names another."""
         return self.lineup.champion
 
-    async def pick_all(self, wanted: str | None, texts: Sequence[str]) -> list[LoadedModel]:
-        """The model for each text: the one that is `wanted` (alias or version), else by traffic.
+    async def pick_for_traffic(
+        self, wanted: str | LoadedModel | None, texts: Sequence[str]
+    ) -> list[LoadedModel]:
+        """The model for each text of a request: counted, and compared where one is on trial.
 
-        A registered version that is not loaded yet is loaded first, off the event loop.
+        Raises:
+            NotFoundError: no such model is registered.
+            UnavailableError: it cannot be loaded.
+        """
+        trial = self.lineup.trial
+        picked = await self.pick_uncounted(wanted, texts)
+        if wanted is None and trial:
+            for text in texts:
+                trial.compare_soon(text)
+        for model in picked:
+            self.traffic[model.version].texts += 1
+        for version in {model.version for model in picked}:
+            self.traffic[version].requests += 1
+        return picked
+
+    async def pick_uncounted(
+        self, wanted: str | LoadedModel | None, texts: Sequence[str]
+    ) -> list[LoadedModel]:
+        """The model that a request's texts get: the one that is `wanted`, else by traffic.
+
+        It is wanted by alias or version, or held by the caller already. A registered version that
+        is not loaded yet is loaded first, off the event loop.
 
         Raises:
             NotFoundError: no such model is registered.
@@ -84,41 +112,19 @@ class Models:
         """
         lineup = self.lineup
         if wanted is None:
-            picked = [self._by_traffic(lineup, text) for text in texts]
-        else:
-            model = self._found(lineup, wanted)
-            if model is None:
-                version = self._version(lineup, wanted)
-                loading = self._loader.submit(self._bring, version)
-                model = await asyncio.wrap_future(loading)
-            picked = [model] * len(texts)
-        for model in picked:
-            self.traffic[model.version].texts += 1
-        for version in {model.version for model in picked}:
-            self.traffic[version].requests += 1
-        return picked
-
-    def pick(self, wanted: str | None, text: str) -> LoadedModel:
-        """The model for `text`, of those that are loaded.
-
-        Raises:
-            NotFoundError: the `wanted` model is not loaded.
-        """
-        lineup = self.lineup
-        if wanted is None:
-            return self._by_traffic(lineup, text)
+            return [_by_traffic(lineup, text) for text in texts]
+        if isinstance(wanted, LoadedModel):
+            return [wanted] * len(texts)
         model = self._found(lineup, wanted)
         if model is None:
-            raise NotFoundError(f"model: {wanted!r} is not loaded; leave it out for the champion.")
-        return model
+            version = self._version(lineup, wanted)
+            model = await asyncio.wrap_future(self._loader.submit(self._bring, version))
+        return [model] * len(texts)
 
-    def stand_in(self, failed: LoadedModel, wanted: str | None) -> LoadedModel | None:
-        """Who answers in place of a canary that failed; None where nobody may.
-
-        The failure counts against the canary. A request that names its model gets no other.
-        """
+    def stand_in(self, failed: LoadedModel) -> LoadedModel | None:
+        """Who answers in place of a canary that failed, which counts against it; else None."""
         trial = self.lineup.trial
-        if wanted is not None or trial is None or failed is not trial.challenger:
+        if trial is None or failed is not trial.challenger:
             return None
         trial.failed()
         return trial.champion
@@ -129,20 +135,16 @@ class Models:
 
     def alert(self, message: str) -> dict[str, Any]:
         """Keep an alert for those who ask, log it, and return it as live clients get it."""
-        entry = {"time": datetime.now(UTC).isoformat(), "message": message}
+        entry = {"time": datetime.now(UTC).isoformat(), "message": without_folders(message)}
         self.alerts.append(entry)
         log.error("model alert", reason=message)
         return {"type": "alert", "kind": "model", **entry}
 
-    def _by_traffic(self, lineup: Lineup, text: str) -> LoadedModel:
-        trial = lineup.trial
-        return trial.challenger if trial and trial.takes(text) else lineup.champion
-
     def _version(self, lineup: Lineup, wanted: str) -> str:
-        if wanted.isascii() and wanted.isdigit():
-            return wanted
         if wanted in lineup.aliases:
             return lineup.aliases[wanted]
+        if VERSION.fullmatch(wanted):
+            return wanted
         known = ", ".join(sorted({CHAMPION, *lineup.aliases}))
         raise NotFoundError(
             f"model: {wanted[:40]!r} is no alias that is set ({known}) and no version; GET /models "
@@ -173,7 +175,8 @@ class Models:
         try:
             model = self._load(version)
         except ModelError as error:
-            self.refused[version] = str(error)
+            self.refused[version] = without_folders(str(error))
+            log.warning("a version is refused", version=version, reason=str(error))
             raise UnavailableError(f"model: version {version} is refused: {error}") from error
         with self._lock:
             self._extra[version] = model
@@ -181,3 +184,8 @@ class Models:
                 self._extra.popitem(last=False)
         give_back()
         return model
+
+
+def _by_traffic(lineup: Lineup, text: str) -> LoadedModel:
+    trial = lineup.trial
+    return trial.challenger if trial and trial.answers(text) else lineup.champion

@@ -1,5 +1,6 @@
 """The API's description: what each route answers, which problems, and which key it needs."""
 
+import re
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -7,7 +8,9 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from barometer.client.contract import Problem
+from barometer.webhooks import BODY_SIGNATURE_HEADER, NAME_HEADER, SIGNATURE_HEADER
 from serving.access import needed_scope
+from serving.webhooks import SIGNED_ROUTE
 
 ABOUT: Final = """Measures public mood around events while they happen.
 
@@ -22,9 +25,22 @@ TAGS: Final = [
     {"name": "events", "description": "What is followed, and what people say about it."},
     {"name": "system", "description": "The parts, their health, and the models' drift."},
 ]
-SCHEMES: Final = {
+SCHEMES: Final[dict[str, Any]] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key."},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same."},
+    "webhook": {
+        "type": "apiKey",
+        "in": "header",
+        "name": NAME_HEADER,
+        "description": "A webhook's name, beside the signature.",
+    },
+    "signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": SIGNATURE_HEADER,
+        "description": "`t=UNIX TIME,v1=HEX`: HMAC-SHA256 of the time, a dot and the body, with "
+        f"the webhook's secret; or `{BODY_SIGNATURE_HEADER}: sha256=HEX` of the body alone.",
+    },
 }
 REASONS: Final = {
     401: "The API key is missing or not known.",
@@ -92,7 +108,9 @@ def _document(app: FastAPI) -> dict[str, Any]:
 
 
 def _complete(operation: dict[str, Any], method: str, path: str) -> None:
-    """Add the key that an operation needs, and the problems that follow from its shape."""
+    """Add its summary, the key that it needs, and the problems that follow from its shape."""
+    about = operation.get("description", "").partition("\n\n")[0]
+    operation["summary"] = re.split(r"[.:;] ", about)[0].rstrip(".")
     responses = operation["responses"]
     responses.pop("422", None)  # FastAPI's own shape, which is not what is answered
     for response in responses.values():
@@ -108,6 +126,8 @@ def _complete(operation: dict[str, Any], method: str, path: str) -> None:
         # An empty requirement: without keys in the settings, none is needed.
         operation["security"] = [{"bearer": []}, {"header": []}, {}]
         operation["x-scope"] = scope
+        if (method, path) == SIGNED_ROUTE:
+            operation["security"].insert(-1, {"webhook": [], "signature": []})
         told = f"Needs a key with the scope `{scope}`, where the service has keys."
         operation["description"] = f"{operation.get('description', '')}\n\n{told}".strip()
         statuses |= {401, 403, 429}

@@ -7,19 +7,22 @@ import structlog
 from redis import Redis
 from sqlalchemy import Engine
 
+from barometer.analysis_queue import AnalysisQueue
+from barometer.back_pressure import Pressure
+from barometer.broker import Broker
+from barometer.brokers import open_broker
 from barometer.database import database_url, engine_for, migrate
 from barometer.errors import ModelError, NotFoundError, UnavailableError
 from barometer.redis_server import connect, redis_url
 from barometer.settings import REPOSITORY, Settings
-from barometer.stream import PostStream
 from inference.absent import absent_model
 from inference.backends import BACKENDS
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from inference.registry import LoadedModel, load, load_champion
 from serving.aggregates import Aggregates
+from serving.analysis_cache import AnalysisCache
 from serving.answers import Answers
-from serving.cache import RedisLayer
 from serving.failsafe import Failsafe
 from serving.model_watch import ModelWatch
 from serving.models import Models
@@ -35,12 +38,16 @@ class Parts:
     settings: Settings
     engine: Engine
     redis: Redis
-    stream: PostStream
+    broker: Broker
+    pressure: Pressure
+    """Whether the stream takes more posts."""
     models: Models
     failsafe: Failsafe
     answers: Answers
-    analyses: RedisLayer
+    analyses: AnalysisCache
     """Answers of `/analyze`."""
+    unsynced: AnalysisQueue
+    """Those of them that the database lacks."""
     aggregates: Aggregates
     """Counts and trends of events."""
     watch: ModelWatch
@@ -70,15 +77,18 @@ def open_parts(settings: Settings) -> Parts:
 def assemble(settings: Settings, engine: Engine, redis: Redis, models: Models) -> Parts:
     """The parts that follow from the four that are given."""
     failsafe = Failsafe(settings, redis)
+    broker = open_broker(settings, redis)
     return Parts(
         settings=settings,
         engine=engine,
         redis=redis,
-        stream=PostStream(redis),
+        broker=broker,
+        pressure=Pressure(broker, settings.stream_high_water),
         models=models,
         failsafe=failsafe,
         answers=Answers(models, settings, redis, failsafe),
-        analyses=RedisLayer("analyses", redis),
+        analyses=AnalysisCache(redis),
+        unsynced=AnalysisQueue(redis),
         aggregates=Aggregates(engine, settings.aggregate_ttl_s),
         watch=ModelWatch(settings, models, redis),
     )

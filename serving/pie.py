@@ -15,13 +15,13 @@ COLOURS: Final = {
 }
 
 
-def pie_png(keyword: str, shares: Sequence[tuple[str, float]], posts: int) -> str:
+def pie_png(keyword: str, shares: Sequence[tuple[str, float | None]], posts: int) -> str:
     """A ring of the shares (label, per cent), largest first, as base64 PNG of 900 by 600 pixels."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - slow, and few ask for a plot
 
     figure = Figure(figsize=(9, 6), dpi=100, facecolor="white")
     axes = figure.add_axes((0.02, 0.04, 0.58, 0.80))
-    shown = sorted((s for s in shares if s[1] > 0), key=lambda share: -share[1])
+    shown = sorted(((name, part) for name, part in shares if part), key=lambda share: -share[1])
     wedges, _ = axes.pie(
         [percent for _, percent in shown] or [1],
         colors=[COLOURS[label] for label, _ in shown] or ["#d9dde3"],
@@ -54,7 +54,7 @@ def pie_png(keyword: str, shares: Sequence[tuple[str, float]], posts: int) -> st
         )
         axes_legend.set_in_layout(False)
     else:
-        why = "The model tells\nno emotions" if posts else "No posts found"
+        why = "Nothing told\nemotions" if posts else "No posts found"
         figure.text(0.64, 0.44, why, fontsize=15, color="#5a6472")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from barometer.errors import BarometerError, InputError, OverloadedError, UnavailableError
 from serving.request_log import request_id
+from serving.told import without_folders
 
 log = structlog.get_logger()
 
@@ -35,8 +36,9 @@ def problem(
 def from_error(error: BarometerError) -> JSONResponse:
     """A Barometer error as its problem."""
     field = error.field if isinstance(error, InputError) else None
+    detail = str(error) if error.status < 500 else without_folders(str(error))
     answer = problem(
-        error.status, error.title, str(error), kind=f"urn:barometer:{error.slug}", field=field
+        error.status, error.title, detail, kind=f"urn:barometer:{error.slug}", field=field
     )
     if isinstance(error, OverloadedError):
         answer.headers["Retry-After"] = str(error.retry_after_s)
@@ -44,7 +46,7 @@ def from_error(error: BarometerError) -> JSONResponse:
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of `app` with a problem."""
+    """Answer every error that is foreseen with a problem; `Unforeseen` answers the others."""
 
     @app.exception_handler(BarometerError)
     async def _own(_: Request, error: BarometerError) -> JSONResponse:
@@ -73,14 +75,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RedisError)
     async def _redis(_: Request, error: RedisError) -> JSONResponse:
         log.warning("redis is away", reason=type(error).__name__)
-        return from_error(UnavailableError("the stream is away for a moment: try again shortly."))
+        return from_error(UnavailableError("Redis is away for a moment: try again shortly."))
 
     @app.exception_handler(OperationalError)
     async def _database(_: Request, error: OperationalError) -> JSONResponse:
         log.warning("database is away", reason=type(error.orig).__name__)
         return from_error(UnavailableError("the database is away for a moment: try again shortly."))
-
-    @app.exception_handler(Exception)
-    async def _bug(request: Request, error: Exception) -> JSONResponse:
-        log.error("unexpected error", path=request.url.path, exc_info=error)
-        return problem(500, "Internal error", "Barometer failed on this request; it was logged.")

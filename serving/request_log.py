@@ -21,6 +21,8 @@ HEADER: Final = "X-Request-ID"
 SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """Ids of a caller's own that are kept; another could forge log lines."""
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "WEBSOCKET"})
+ANSWER_STARTS: Final = frozenset({"http.response.start", "websocket.http.response.start"})
+"""Messages that hold status and headers; the second refuses a WebSocket."""
 CUT_OFF = 504
 """Status of a request whose time was up before its answer began."""
 
@@ -35,9 +37,14 @@ def note_origins(origins: Iterable[str]) -> None:
     counts = Counter(origins)
     for origin, texts in counts.items():
         ANSWERS.labels(origin).inc(texts)
+    remember_origins(counts)
+
+
+def remember_origins(origins: Iterable[str]) -> None:
+    """Remember what the request under way, if any, is answered by."""
     of_request = _origins.get()
     if of_request is not None:
-        of_request.update(counts)
+        of_request.update(origins)
 
 
 def request_id() -> str | None:
@@ -63,7 +70,7 @@ class RequestLog:
 
         async def noted(message: Message) -> None:
             nonlocal status
-            if message["type"] in ("http.response.start", "websocket.accept"):
+            if message["type"] in ANSWER_STARTS or message["type"] == "websocket.accept":
                 status = message.get("status", 101)
                 MutableHeaders(scope=message)[HEADER] = name
             elif message["type"] == "websocket.close" and not status:

@@ -15,10 +15,12 @@ from inference.promotion import promote_canary
 from inference.registry import Version, versions
 from serving import bring_in
 from serving.bodies import Body
+from serving.bring_in_needs import check_needs
 from serving.models import Traffic
 from serving.openapi import answer
 from serving.parts import Parts
 from serving.routes_mood import WithParts
+from serving.told import without_folders
 
 router = APIRouter(tags=["models"])
 Wanted = Annotated[
@@ -61,7 +63,7 @@ def list_models(parts: WithParts) -> dict[str, Any]:
     try:
         listed = versions(parts.settings)
     except UnavailableError as error:  # what answers is known without it
-        listed, fault = [], str(error)
+        listed, fault = [], without_folders(str(error))
     trial = lineup.trial
     return {
         "name": parts.settings.model_name,
@@ -101,6 +103,7 @@ def one_model(version: Wanted, parts: WithParts) -> dict[str, Any]:
 async def bring_model_in(body: BringIn, parts: WithParts) -> dict[str, Any]:
     """Export, measure and register a classifier, in a flow; it becomes the challenger."""
     await run_in_threadpool(find_source, parts.settings, body.source)
+    await run_in_threadpool(check_needs, parts.settings, body.source)
     job = await bring_in.start(body.source, body.labels)
     return {"job": job, "url": f"/models/jobs/{job}"}
 

@@ -1,17 +1,18 @@
-"""Routes that classify: `/predict`, `/predict/batch`, `/analyze`."""
+"""Routes that classify: `/predict`, `/predict/batch`, `/analyze` and what it said before."""
 
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 
-from barometer.client.contract import Analysis, Prediction, PredictionBatch
+from barometer.analyses import history, tidy
+from barometer.client.contract import Analysis, AnalysisHistory, Prediction, PredictionBatch
 from serving.analysis import Analyst
-from serving.answers import Answer
-from serving.bodies import Analyze, Predict, PredictBatch
+from serving.answer import Answer
+from serving.bodies import Analyze, Predict, PredictBatch, Short
 from serving.json_answer import Json
+from serving.languages_asked import counted_languages
 from serving.leaving import unless_left
 from serving.openapi import answer
 from serving.parts import Parts
@@ -31,14 +32,7 @@ async def parts_of(request: Request) -> Parts:
 WithParts = Annotated[Parts, Depends(parts_of)]
 
 
-def _used(parts: Parts, answers: Sequence[Answer]) -> str:
-    """Everything that answered, named once: `barometer:7`, `llm:…`, `vader`."""
-    own = f"{parts.settings.model_name}:"
-    names = (f"{'' if a.fallback else own}{a.judgement.model_version}" for a in answers)
-    return ",".join(dict.fromkeys(names))
-
-
-def _result(said: Answer) -> dict[str, Any]:
+def _result(parts: Parts, said: Answer) -> dict[str, Any]:
     judgement = said.judgement
     return {
         "emotion": judgement.emotion,
@@ -48,6 +42,9 @@ def _result(said: Answer) -> dict[str, Any]:
         "sentiment_confidence": judgement.sentiment_confidence,
         "sentiments": judgement.sentiments,
         "truncated": said.truncated,
+        "model_used": ("" if said.fallback else f"{parts.settings.model_name}:")
+        + judgement.model_version,
+        "fallback_used": said.fallback,
     }
 
 
@@ -60,9 +57,7 @@ async def predict(body: Predict, request: Request, parts: WithParts) -> Json:
     [said] = await unless_left(request, parts.answers.answer([body.text], body.model))
     return Json(
         {
-            **_result(said),
-            "model_used": _used(parts, [said]),
-            "fallback_used": said.fallback,
+            **_result(parts, said),
             "processing_time_ms": round((time.perf_counter() - started) * 1000, 3),
             "timestamp": datetime.now(UTC).isoformat(),
         }
@@ -75,13 +70,17 @@ async def predict(body: Predict, request: Request, parts: WithParts) -> Json:
     responses=answer(PredictionBatch, "What was said of each.", 404),
 )
 async def predict_batch(body: PredictBatch, request: Request, parts: WithParts) -> Json:
-    """Classify up to 1,000 texts; results come in the order of the texts."""
+    """Classify up to 1,000 texts; results come in the order of the texts.
+
+    `model_used` names everything that answered, once; each result says what answered it.
+    """
     started = time.perf_counter()
     answers = await unless_left(request, parts.answers.answer(body.texts, body.model))
+    results = [_result(parts, said) for said in answers]
     return Json(
         {
-            "results": [_result(said) for said in answers],
-            "model_used": _used(parts, answers),
+            "results": results,
+            "model_used": ",".join(dict.fromkeys(result["model_used"] for result in results)),
             "fallback_used": any(said.fallback for said in answers),
             "batch_size": len(answers),
             "total_processing_time_ms": round((time.perf_counter() - started) * 1000, 3),
@@ -93,9 +92,26 @@ async def predict_batch(body: PredictBatch, request: Request, parts: WithParts) 
 async def analyze(body: Analyze, request: Request) -> dict[str, Any]:
     """The mood of the newest posts that mention a keyword; kept for an hour.
 
-    An answer that a fallback had a part in is kept for a minute.
+    An answer that a fallback had a part in is kept for a minute. Posts in other languages than
+    those that are counted are stored, and told of by `other_languages`.
     """
     analyst: Analyst = request.app.state.analyst
     request.app.state.hot_words.asked(body.keyword)
-    mood = analyst.analyze(body.keyword, body.limit, return_plot=body.return_plot)
+    counted = counted_languages(request.app.state.parts, body.languages)
+    mood = analyst.analyze(body.keyword, body.limit, counted, return_plot=body.return_plot)
     return await unless_left(request, mood)
+
+
+@router.get("/analyze/history", responses=answer(AnalysisHistory, "Its analyses."))
+def analysis_history(
+    keyword: Annotated[Short, Query(examples=["budget"])],
+    parts: WithParts,
+    hours: Annotated[int, Query(ge=1, le=366 * 24, description="how far back")] = 7 * 24,
+    limit: Annotated[int, Query(ge=1, le=500, description="the most that are listed")] = 100,
+) -> dict[str, Any]:
+    """What `/analyze` computed of a keyword before, newest first: how its mood moved.
+
+    They are written while the machine is idle: the newest follow after minutes.
+    """
+    since = datetime.now(UTC) - timedelta(hours=hours)
+    return {"keyword": tidy(keyword), "analyses": history(parts.engine, keyword, since, limit)}

@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from barometer.client.contract import DriftList, SourceList, Status
-from barometer.source_states import readings
-from ingestion.catalog import source_lines
+from barometer.errors import BrokerError
+from ingestion.states import source_lines
 from monitoring.reports import latest_reports, report_file
 from serving.access import LIVE_PROTOCOL
 from serving.live_hub import LiveHub
@@ -23,16 +23,20 @@ from serving.routes_mood import WithParts
 from serving.scorer import HEARTBEAT
 
 router = APIRouter(tags=["system"])
+SYNC_LATE_S = 900.0
+"""The flow looks every five minutes: three looks without a write mean that nobody looks."""
 ReportName = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$")]
 
 
 @router.get("/status", responses=answer(Status, "Every part's state."))
 async def status(parts: WithParts) -> dict[str, Any]:
     """Every part's state; `degraded` when one of them is not as it should be."""
-    database, redis, scorer = await asyncio.gather(
+    database, redis, stream, scorer, sync = await asyncio.gather(
         run_in_threadpool(_database, parts),
         run_in_threadpool(_redis, parts),
+        run_in_threadpool(_stream, parts),
         run_in_threadpool(_scorer, parts),
+        run_in_threadpool(_sync, parts),
     )
     note, champion = parts.models.note, parts.models.champion
     named = f"{parts.settings.model_name} version {champion.version}"
@@ -40,9 +44,11 @@ async def status(parts: WithParts) -> dict[str, Any]:
     checked = {
         "database": database,
         "redis": redis,
+        "stream": stream,
         "model": model,
         "failsafe": _failsafe(parts),
         "scorer": scorer,
+        "sync": sync,
     }
     healthy = all(part["ok"] for part in checked.values())
     return {
@@ -56,23 +62,8 @@ async def status(parts: WithParts) -> dict[str, Any]:
 
 @router.get("/sources", responses=answer(SourceList, "Every source."))
 def list_sources(parts: WithParts) -> dict[str, Any]:
-    """Every source: ready, failing, or which setting it lacks."""
-    rows = readings(parts.engine)
-    listed = []
-    for line in source_lines(parts.settings):
-        own = [row for row in rows if row.source == line.name]
-        error = next((row.last_error for row in own if row.last_error), None)
-        ok = max((row.last_ok_at for row in own if row.last_ok_at), default=None)
-        listed.append(
-            {
-                "name": line.name,
-                "state": "failing" if line.state == "ready" and error else line.state,
-                "detail": error or line.detail,
-                "posts": sum(row.posts for row in own),
-                "last_ok_at": ok,
-            }
-        )
-    return {"sources": listed}
+    """Every source: ready, limited, failing, or which setting it lacks."""
+    return {"sources": [vars(line) for line in source_lines(parts.settings, parts.engine)]}
 
 
 @router.get("/drift", responses=answer(DriftList, "The newest reports."))
@@ -148,16 +139,29 @@ def _database(parts: Parts) -> dict[str, Any]:
 
 def _redis(parts: Parts) -> dict[str, Any]:
     try:
-        backlog = parts.stream.backlog()
+        parts.redis.ping()
     except RedisError as error:
         return _fault(f"does not answer ({type(error).__name__})")
-    return _fine(f"{backlog:,} posts waiting")
+    return _fine("answers")
+
+
+def _stream(parts: Parts) -> dict[str, Any]:
+    try:
+        backlog = parts.broker.backlog()
+    except BrokerError as error:
+        return _fault(str(error))
+    most = parts.settings.stream_high_water
+    if backlog > most:
+        return _fault(f"{backlog:,} posts waiting, over {most:,}: none is taken; start scorers")
+    return _fine(f"{parts.broker.name}: {backlog:,} posts waiting")
 
 
 def _failsafe(parts: Parts) -> dict[str, Any]:
     breaker = parts.failsafe.breaker.state
+    if breaker != "closed":
+        return _fault(f"the breaker round the model is {breaker}: GET /failsafe says since when")
     if parts.failsafe.degraded:
-        return _fault(f"the last answer was a fallback's or the breaker is {breaker}: /failsafe")
+        return _fault("the last answer was a fallback's: GET /failsafe says why")
     return _fine(f"breaker {breaker}")
 
 
@@ -169,3 +173,18 @@ def _scorer(parts: Parts) -> dict[str, Any]:
     if version is None:
         return _fault("no scorer has been heard of for 15 s: start `barometer work`")
     return _fine(f"works with model version {version}")
+
+
+def _sync(parts: Parts) -> dict[str, Any]:
+    try:
+        waiting = parts.unsynced.waiting()
+    except RedisError:
+        return _fault("unknown while Redis is away")
+    told = f"{waiting.count:,} analyses wait for the database"
+    if waiting.count:
+        told += f", the oldest for {waiting.oldest_s:,.0f} s"
+    if waiting.full:
+        return _fault(f"{told}, and no more are queued: run `barometer sync --now`")
+    if waiting.oldest_s > parts.settings.sync_max_age_s + SYNC_LATE_S:
+        return _fault(f"{told}: run `barometer sync`, or the flow of that name")
+    return _fine(told)

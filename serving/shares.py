@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from barometer.errors import ModelError, NotFoundError
+from barometer.errors import ModelError
 from barometer.labels import TASKS
 from inference.prevalence import Confusion, Prevalence, prevalence
 from serving.models import Models
@@ -147,12 +147,15 @@ def counted(task: str, counts: Mapping[str, int]) -> Counts:
 def _own_or(models: Models, version: str, task: str, champion: Confusion) -> tuple[Confusion, str]:
     try:
         return _confusion(models, version, task), version
-    except (NotFoundError, ModelError):
+    except ModelError:
         return champion, models.champion.version
 
 
 def _confusion(models: Models, version: str, task: str) -> Confusion:
-    counts = models.pick(version, "").classifier.folder.confusion(task)
+    model = models.loaded(version)
+    if model is None:
+        raise ModelError(f"model version {version} is not loaded")
+    counts = model.classifier.folder.confusion(task)
     if counts is None:
         raise ModelError(
             f"model version {version} records no confusion of its {task} answers: export it again"

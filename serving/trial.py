@@ -49,13 +49,15 @@ class Trial:
         """End it; a comparison under way is finished."""
         self._closed.set()
 
-    def takes(self, text: str) -> bool:
-        """Whether the challenger is to answer `text`; what it would answer is compared too."""
-        answers = in_share(text, self.challenger.version, self.share)
-        if answers or self.stage == "shadow":
+    def answers(self, text: str) -> bool:
+        """Whether the challenger is to answer `text`."""
+        return in_share(text, self.challenger.version, self.share)
+
+    def compare_soon(self, text: str) -> None:
+        """Have both score `text`, where the challenger answers it or would, but for its stage."""
+        if self.stage == "shadow" or self.answers(text):
             with contextlib.suppress(queue.Full):
                 self._texts.put_nowait(text)
-        return answers
 
     def failed(self) -> None:
         """Count a text that the challenger failed to answer."""

@@ -13,7 +13,7 @@ from vaderSentiment.vaderSentiment import (  # type: ignore[import-untyped]
     SentimentIntensityAnalyzer,
 )
 
-from serving.answers import Answer
+from serving.answer import Answer
 from serving.judge import label_only
 
 VERSION = "vader"

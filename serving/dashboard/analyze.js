@@ -4,6 +4,7 @@ import { analyze } from "./api.js";
 import { emotionBars, sentimentBar } from "./bars.js";
 import { byId, el } from "./dom.js";
 import { dayClock, plural } from "./format.js";
+import { othersTold } from "./languages.js";
 import { EMOTIONS, SENTIMENTS } from "./mood.js";
 import { basis, largestFirst, rowsOf } from "./shares.js";
 
@@ -32,9 +33,14 @@ export function analyzeForm() {
     input.setAttribute("aria-invalid", String(kind === "bad"));
   };
 
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const keyword = input.value.trim();
+  /** What was left out for its language, and a button that asks again for all. */
+  const showOthers = ({ keyword, other_languages: others }) => {
+    const told = othersTold(others);
+    const counting = el("button", { type: "button", class: "more", onclick: () => ask(keyword, "all") }, "Count them");
+    byId("analyze-languages").replaceChildren(...(told ? [`${told} `, counting] : []));
+  };
+
+  const ask = async (keyword, languages) => {
     if (!keyword) {
       say("Type a word or a phrase first.", "bad");
       input.focus();
@@ -44,8 +50,8 @@ export function analyzeForm() {
     card.hidden = true;
     say(`Reading posts that mention “${keyword}” …`);
     try {
-      const result = await analyze(keyword);
-      if (!result.count) {
+      const result = await analyze(keyword, languages);
+      if (!result.count && !othersTold(result.other_languages)) {
         const missing = unreached(result).map((name) => ` The source ${name} could not be asked.`).join("");
         say(`No posts mention “${result.keyword}”. Try a shorter or more common word.${missing}`);
         return;
@@ -55,11 +61,16 @@ export function analyzeForm() {
       bars(largestFirst(rowsOf(result.agg, EMOTIONS)));
       split(rowsOf(result.sentiment, SENTIMENTS));
       byId("analyze-basis").textContent = basis(result.uncertainty.emotion);
+      showOthers(result);
       card.hidden = false;
     } catch (error) {
       say(error.message, "bad");
     } finally {
       button.disabled = false;
     }
+  };
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    ask(input.value.trim(), null);
   });
 }

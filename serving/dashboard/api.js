@@ -51,8 +51,11 @@ export const status = () => call("/status");
 export const sources = () => call("/sources");
 export const drift = () => call("/drift");
 
-export const trends = (slug, minutes, stepSeconds, signal) =>
-  call(`${of(slug)}/trends?minutes=${minutes}&step_s=${stepSeconds}`, { signal });
+/** `languages` is null for those that the model reads. */
+export function trends(slug, minutes, stepSeconds, { languages = null, signal } = {}) {
+  const query = new URLSearchParams({ minutes, step_s: stepSeconds, ...(languages ? { languages } : {}) });
+  return call(`${of(slug)}/trends?${query}`, { signal });
+}
 
 export function posts(slug, { limit, emotion, signal }) {
   const query = new URLSearchParams({ limit });
@@ -60,5 +63,5 @@ export function posts(slug, { limit, emotion, signal }) {
   return call(`${of(slug)}/posts?${query}`, { signal });
 }
 
-export const analyze = (keyword) =>
-  call("/analyze", { method: "POST", body: { keyword, limit: 250, return_plot: false }, timeout: ANALYZE_TIMEOUT_MS });
+export const analyze = (keyword, languages = null) =>
+  call("/analyze", { method: "POST", body: { keyword, limit: 250, return_plot: false, languages }, timeout: ANALYZE_TIMEOUT_MS });

@@ -27,11 +27,11 @@ const askRemoval = removeDialog(loadEvents);
 
 let view = viewFromAddress();
 let events = [];
-let total = null;
+let total = { posts: null, time: null };
 // Aborted when their subject changes: an answer about the former event must not overwrite the new one.
 let figuresLoad = new AbortController();
 let feedLoad = new AbortController();
-let titlesKnown = null; // settles with the first list of events: the headline names one by its title
+let titlesKnown = null; // settles with the first list of events: the headline names one by its title, feeds mark languages
 let dirty = false;
 let wasLost = false;
 
@@ -44,8 +44,8 @@ async function loadFigures() {
   const { signal } = figuresLoad;
   try {
     const { step, name } = windowOf(view.minutes);
-    const [trend] = await Promise.all([api.trends(view.slug, view.minutes, step, signal), titlesKnown]);
-    if (!signal.aborted) figures.show(trend, titleOf(view.slug), name);
+    const [trend] = await Promise.all([api.trends(view.slug, view.minutes, step, { languages: view.languages, signal }), titlesKnown]);
+    if (!signal.aborted) figures.show(trend, titleOf(view.slug), name, view);
   } catch (error) {
     if (error.name !== "AbortError") figures.failed(error, loadFigures);
   }
@@ -56,7 +56,8 @@ async function loadFeed() {
   feedLoad = new AbortController();
   const { signal } = feedLoad;
   try {
-    const { posts } = await api.posts(view.slug, { limit: INITIAL_POSTS, emotion: filter.value, signal });
+    const asked = api.posts(view.slug, { limit: INITIAL_POSTS, emotion: filter.value, signal });
+    const [{ posts }] = await Promise.all([asked, titlesKnown]); // and the languages that the model reads
     if (signal.aborted) return;
     feed.show(posts);
     if (posts.length) panels.feed.ready();
@@ -77,7 +78,9 @@ async function loadEvents() {
   try {
     const [tracked, all] = await Promise.all([api.events(), api.trends("all", 1440, 3600)]);
     ({ events } = tracked);
-    total = all.posts;
+    const others = Object.values(all.other_languages).reduce((sum, posts) => sum + posts, 0);
+    total = { posts: all.posts + others, time: all.time };
+    feed.reads = new Set(all.languages.split(","));
     problem.hidden = true;
     const known = view.slug === "all" || events.some((event) => event.slug === view.slug);
     if (!known) location.replace(address({ ...view, slug: "all" }));
@@ -134,7 +137,7 @@ function receive(message) {
   else if (message.type === "model") showModel(message.model_version);
   else if (message.type === "scored" && (view.slug === "all" || message.post.events.includes(view.slug))) {
     dirty = true;
-    if (!filter.value || filter.value === message.post.emotion) feed.add(message.post);
+    if (!message.post.repost && (!filter.value || filter.value === message.post.emotion)) feed.add(message.post);
   }
 }
 

@@ -1,7 +1,8 @@
 /** The live feed: newest posts on top, at most 100 on the page, held still while someone reads. */
 
 import { el, outsideLink, webAddress } from "./dom.js";
-import { unescaped, ago, capital, NOTHING, percent, plural, signed } from "./format.js";
+import { languageName } from "./languages.js";
+import { unescaped, ago, capital, count, NOTHING, percent, plural, signed } from "./format.js";
 
 const MOST = 100;
 const UNSURE = 0.5;
@@ -25,9 +26,22 @@ function toneOf({ sentiment, sentiment_score: score }) {
     `${sentiment} `, el("span", { class: "bar-note" }, signed(score)));
 }
 
+/** How often the text was posted within a day, where that is more than once. */
+function timesOf({ reposts }) {
+  if (!reposts) return null;
+  return el("span", { class: "post-times", title: `${plural(reposts, "more post")} with the same text within a day` }, `×${count(reposts + 1)}`);
+}
+
+/** The mark of a post in a language that the model does not read; `reads` is null while that is not known. */
+function languageOf({ language }, reads) {
+  if (!language || !reads || reads.has(language)) return null;
+  const name = languageName(language);
+  return el("span", { class: "post-language", title: `The model does not read ${name}: what it says of this post is no measure` }, name);
+}
+
 /** One post as a list item. Text, place and source come from strangers and only ever become text nodes. */
-function postItem(post) {
-  const text = el("p", { class: "post-text", dir: "auto" }, unescaped(post.text));
+function postItem(post, reads) {
+  const text = el("p", { class: "post-text", dir: "auto", lang: post.language }, unescaped(post.text));
   const more = post.text.length > LONG_TEXT ? el("button", { type: "button", class: "more", "aria-expanded": "false" }, "Show all") : null;
   more?.addEventListener("click", () => {
     const open = text.classList.toggle("open");
@@ -38,7 +52,7 @@ function postItem(post) {
   time.title = new Date(post.created_at).toLocaleString();
   const item = el("li", { class: post.emotion ? `post e-${post.emotion}` : "post" },
     el("p", { class: "post-meta" }, el("span", { class: "post-source" }, post.source),
-      post.location ? el("span", { class: "post-place" }, post.location) : null, time,
+      post.location ? el("span", { class: "post-place" }, post.location) : null, languageOf(post, reads), timesOf(post), time,
       webAddress(post.url) ? outsideLink(post.url, "open", { class: "post-link", "aria-label": `Open the post from ${post.source}` }) : null),
     text, more,
     el("p", { class: "post-mood" }, feltOf(post), toneOf(post)));
@@ -47,6 +61,7 @@ function postItem(post) {
 }
 
 export class Feed {
+  reads = null; // the languages that the model reads, a set of codes
   #waiting = [];
   #known = new Set();
   #listed = false; // the stored posts have been shown: live ones go on top of them
@@ -83,7 +98,7 @@ export class Feed {
     this.#listed = true;
     this.#waiting = this.#waiting.filter((post) => !listed.has(keyOf(post)));
     this.#known = new Set([...listed, ...this.#waiting.map(keyOf)]);
-    this.list.replaceChildren(...posts.map(postItem));
+    this.list.replaceChildren(...posts.map((post) => postItem(post, this.reads)));
     this.list.scrollTop = 0;
     this.#schedule();
   }
@@ -114,7 +129,7 @@ export class Feed {
 
   #flush() {
     if (!this.#waiting.length) return;
-    const items = this.#waiting.reverse().map(postItem);
+    const items = this.#waiting.reverse().map((post) => postItem(post, this.reads));
     this.#waiting = [];
     for (const item of items) item.classList.add("new");
     this.list.prepend(...items);

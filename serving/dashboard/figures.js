@@ -4,6 +4,7 @@ import { emotionBars, sentimentBar } from "./bars.js";
 import { moodDial } from "./dial.js";
 import { byId, el } from "./dom.js";
 import { capital, percent, plural, signed, span } from "./format.js";
+import { languageLine } from "./languages.js";
 import { biggestShift, change, EMOTIONS, FEW_POSTS, headline, scoreWord, SENTIMENTS } from "./mood.js";
 import { Panel } from "./panel.js";
 import { basis, largestFirst, rowsOf } from "./shares.js";
@@ -30,9 +31,10 @@ export class Figures {
     mood.failed(error, retry);
   }
 
-  /** `title` is null for all events; `windowName` reads after "in the last". */
-  show(trend, title, windowName) {
+  /** `title` is null for all events; `windowName` reads after "in the last"; `view` is what the address names. */
+  show(trend, title, windowName, view) {
     this.#showHeadline(trend, title, windowName);
+    byId("other-languages").replaceChildren(...languageLine(trend, view));
     this.#showScore(trend);
     this.#panels.mood.ready();
     if (!trend.posts) {

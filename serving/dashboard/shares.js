@@ -10,12 +10,10 @@ const part = (pct) => (pct === null ? null : pct / 100);
  */
 export function rowsOf(lines, names) {
   const found = new Map(lines.map((line) => [line.label, line]));
-  const answered = lines.some(({ pct }) => pct > 0);
   return names.map((name) => {
     const { pct, corrected_pct: corrected, low_pct: low, high_pct: high, posts = null, avg_score: sure = null } = found.get(name);
     return {
-      name, share: answered ? part(corrected ?? pct) : null, low: part(low), high: part(high),
-      counted: answered ? part(pct) : null, posts, sure,
+      name, share: part(corrected ?? pct), low: part(low), high: part(high), counted: part(pct), posts, sure,
     };
   });
 }

@@ -1,9 +1,15 @@
 /** The state of the system: stream, model, degraded parts, sources, drift. */
 
 import { byId, el, outsideLink } from "./dom.js";
-import { ago, count, plural } from "./format.js";
+import { NOTHING, ago, capital, count, dayClock, plural } from "./format.js";
+import { othersTold } from "./languages.js";
 
 const STREAM = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting" };
+
+const timeAgo = (time) => el("time", { datetime: time, title: new Date(time).toLocaleString() }, ago(Date.parse(time)));
+
+/** A source's state: a mark of its own shape and colour, and the word. */
+export const stateOf = ({ state }) => el("span", { class: "state", "data-state": state }, capital(state));
 
 export function showStream(state) {
   const pill = byId("stream");
@@ -49,17 +55,24 @@ export function showUnreachable(error) {
   showBanner(el("strong", {}, "The service does not answer properly. "), `${error.message} What you see may be out of date.`);
 }
 
+/** What is said beside a source's state; the service's times are told in the reader's own time zone. */
+function detailOf({ state, detail, limited_until: until }) {
+  return state === "limited" ? `until ${dayClock(new Date(until))}. ${detail}` : detail;
+}
+
+/** The roles stand here because a narrow page shows each row as a block, which takes a table's own from it. */
 export function showSources(sources) {
-  byId("sources-rows").replaceChildren(...sources.map(({ name, state, detail, posts, last_ok_at: last }) => el("tr", {},
-    el("th", { scope: "row" }, name),
-    el("td", {}, el("span", { class: "state", "data-state": state }, state), detail ? el("span", { class: "detail" }, detail) : null),
-    el("td", { class: "number" }, count(posts)),
-    el("td", {}, last ? el("time", { datetime: last, title: new Date(last).toLocaleString() }, ago(Date.parse(last))) : "never"))));
+  byId("sources-rows").replaceChildren(...sources.map((source) => el("tr", { role: "row" },
+    el("th", { scope: "row", role: "rowheader" }, source.name),
+    el("td", { role: "cell", class: "source-state" }, stateOf(source), el("span", { class: "detail" }, detailOf(source))),
+    el("td", { role: "cell", class: "number", title: `${plural(source.posts, "post")} in all` }, count(source.posts_today)),
+    el("td", { role: "cell", class: "last-post" }, source.last_post_at ? timeAgo(source.last_post_at) : NOTHING))));
 }
 
 /** The newest drift report; the caller shows the empty state where there is none. */
 export function showDrift(report) {
   const columns = Object.entries(report.columns);
+  const others = othersTold(report.other_languages);
   const moved = columns.filter(([, column]) => column.drifted).map(([name]) => name);
   byId("drift-body").replaceChildren(
     el("p", { class: "drift-verdict" },
@@ -68,6 +81,7 @@ export function showDrift(report) {
     report.drifted ? el("p", {}, "These posts differ from the rows that the model was measured on: read its shares with care.") : "",
     moved.length ? el("p", { class: "detail" }, moved.join(", ").replaceAll("_", " ")) : "",
     report.left_out?.length ? el("p", { class: "detail" }, `Not compared, since a model lacks them: ${report.left_out.join(", ").replaceAll("_", " ")}`) : "",
+    others ? el("p", { class: "detail" }, others) : "",
     el("p", { class: "detail" }, `${plural(report.posts, "post")} against ${report.reference}, ${ago(Date.parse(report.created_at))}`),
     el("p", {}, outsideLink(report.url, "Open the report")));
 }

@@ -1,4 +1,4 @@
-/** What the page looks at, an event and a time window, kept in the address so that it can be shared and bookmarked. */
+/** What the page looks at, an event, a time window and whose languages, kept in the address so that it can be shared and bookmarked. */
 
 import { byId, el } from "./dom.js";
 
@@ -17,10 +17,12 @@ export const windowOf = (minutes) => WINDOWS.find((choice) => choice.minutes ===
 export function viewFromAddress() {
   const told = new URLSearchParams(location.hash.slice(1));
   const minutes = Number(told.get("minutes"));
-  return { slug: told.get("event") || "all", minutes: windowOf(minutes) ? minutes : USUAL };
+  return { slug: told.get("event") || "all", minutes: windowOf(minutes) ? minutes : USUAL, languages: told.get("languages") === "all" ? "all" : null };
 }
 
-export const address = ({ slug, minutes }) => `#${new URLSearchParams({ event: slug, minutes })}`;
+/** `languages` is "all" where posts are counted whatever their language, else null. */
+export const address = ({ slug, minutes, languages }) =>
+  `#${new URLSearchParams({ event: slug, minutes, ...(languages ? { languages } : {}) })}`;
 
 export function showWindows(view) {
   byId("window-list").replaceChildren(...WINDOWS.map(({ minutes, label }) => el("li", {},

@@ -10,6 +10,7 @@ from barometer.store import store
 from barometer.trends import totals, trend
 from serving.aggregates import Aggregates
 from tests.conftest import judgement, post
+from tests.serving.counted import lookups
 
 MINUTE = timedelta(minutes=1)
 
@@ -40,6 +41,7 @@ async def test_newest_posts_show_at_once_and_the_rest_is_read_once(engine: Engin
     start = end - 60 * MINUTE
     write(engine, "old", now - 30 * MINUTE)
     kept = Aggregates(engine, 60)
+    before = lookups("aggregates")
     with statements(engine) as sent:
         results = await asyncio.gather(*(kept.trend(None, start, end, MINUTE) for _ in range(10)))
     assert len(sent) == 1 + 10  # the old part once, the newest minutes for each
@@ -50,7 +52,7 @@ async def test_newest_posts_show_at_once_and_the_rest_is_read_once(engine: Engin
     points, read = await kept.trend(None, start, end, MINUTE)
     assert sum(point["posts"] for point in points) == 2  # the late one waits
     assert now <= read <= datetime.now(UTC)
-    assert (kept.name, kept.hits, kept.misses) == ("aggregates", 1, 1)
+    assert lookups("aggregates") == (before[0] + 1, before[1] + 1)
     points, _ = await Aggregates(engine, 0).trend(None, start, end, MINUTE)
     assert sum(point["posts"] for point in points) == 3
 
@@ -78,13 +80,17 @@ async def test_posts_of_a_day_are_those_of_the_database(engine: Engine) -> None:
     events = [event_row(engine, slug) for slug in ("one", "two")]
     ids = [row.id for row in events]
     kept = Aggregates(engine, 60)
-    assert await kept.posts_of_a_day(events) == {ids[0]: 1, ids[1]: 1}
+    counts, first = await kept.posts_of_a_day(events)
+    assert counts == {ids[0]: 1, ids[1]: 1}
+    assert now <= first <= datetime.now(UTC)
     write(engine, "c", now, "one")
     with statements(engine) as sent:
-        assert await kept.posts_of_a_day(events) == {ids[0]: 2, ids[1]: 1}
+        counts, read = await kept.posts_of_a_day(events)
+    assert counts == {ids[0]: 2, ids[1]: 1}
+    assert read == first  # the newest were read anew, the others then
     assert len(sent) == 1
     assert totals(engine, ids, now - timedelta(days=1)) == {ids[0]: 2, ids[1]: 1}
-    assert await kept.posts_of_a_day([]) == {}
+    assert (await kept.posts_of_a_day([]))[0] == {}
 
 
 async def test_event_with_the_id_of_a_forgotten_one_starts_from_nothing(engine: Engine) -> None:
@@ -95,7 +101,7 @@ async def test_event_with_the_id_of_a_forgotten_one_starts_from_nothing(engine: 
         row = event_row(engine, "again")
         if expected:
             write(engine, "a", now - 60 * MINUTE, "again")
-        assert await kept.posts_of_a_day([row]) == {row.id: expected}
+        assert (await kept.posts_of_a_day([row]))[0] == {row.id: expected}
         points, _ = await kept.trend(row, now - 120 * MINUTE, now, MINUTE)
         assert sum(point["posts"] for point in points) == expected
         untrack(engine, "again")

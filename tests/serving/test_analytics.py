@@ -6,11 +6,12 @@ import pytest
 from redis import Redis
 from sqlalchemy import Engine
 
-from barometer.events import new_event, track
+from barometer.events import new_event, track, untrack
 from barometer.labels import EMOTIONS
 from barometer.store import store
 from inference.registry import LoadedModel
 from tests.conftest import judgement, post
+from tests.serving.counted import lookups
 from tests.serving.test_shares import app_with, ask, fill, get, measured, stored
 
 __all__ = ["measured", "stored"]  # fixtures
@@ -149,6 +150,23 @@ def test_figures_of_the_system_agree_with_what_is_stored(
     assert found["shares"]["emotion"][1]["corrected_pct"] is not None
     nothing = ask(app_with(redis, stored, measured, tmp_path), "/analytics?hours=1")
     assert nothing["hours"][0]["start"] == nothing["start"]
+
+
+def test_figures_are_counted_once_for_all_who_ask_and_say_when(
+    redis: Redis, stored: Engine, measured: LoadedModel, tmp_path: Path
+) -> None:
+    fill(stored, "ferry", [1, 0, 0, 0, 0, 0])
+    app = app_with(redis, stored, measured, tmp_path)
+    for path in ("/analytics?hours=2", "/events/compare?slugs=ferry,all"):
+        hits, misses = lookups("aggregates")
+        first = ask(app, path)
+        fill(stored, "tunnel", [1, 0, 0, 0, 0, 0], source=path.partition("?")[0])
+        assert ask(app, path) == first
+        assert lookups("aggregates") == (hits + 1, misses + 1)
+        assert abs(datetime.now(UTC) - datetime.fromisoformat(first["time"])) < timedelta(minutes=1)
+    assert ask(app, "/analytics?hours=3")["posts"] == 3
+    untrack(stored, "ferry")
+    assert get(app, "/events/compare?slugs=ferry,all").status_code == 404
 
 
 def test_figures_of_an_empty_system_are_none(

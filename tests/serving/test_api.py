@@ -82,10 +82,31 @@ def test_posted_post_is_stored_once_and_found_by_keyword(machine: Machine) -> No
     assert base64.b64decode(second["plot_base64"]).startswith(PNG)
 
 
+def test_repost_counts_and_is_listed_once(machine: Machine) -> None:
+    word = f"zeppelin{uuid4().hex[:6]}"
+    posts = [
+        {"id": f"{word}-{n}", "text": f"I love the {word} https://x.example/{n}", "author": f"a{n}",
+         "created_at": now()}
+        for n in range(3)
+    ]  # fmt: skip
+    for each in posts:
+        answer = machine.post("/ingest", {"source": "form", "posts": [each]})
+        assert (answer["accepted"], answer["duplicates"]) == (1, 0)
+
+    def listed() -> list[dict]:
+        feed = machine.get("/events/all/posts?limit=200")["posts"]
+        return [post for post in feed if word in post["id"]]
+
+    eventually(lambda: sum(1 + post["reposts"] for post in listed()) == 3, "a post is missing")
+    [first] = listed()
+    assert (first["id"], first["reposts"]) == (f"{word}-0", 2)
+    assert machine.post("/analyze", {"keyword": word})["count"] == 3
+
+
 def test_keyword_that_nobody_used_is_an_answer_and_not_an_error(machine: Machine) -> None:
     answer = machine.post("/analyze", {"keyword": "qwxzv $x^2", "return_plot": True})
     assert answer["count"] == 0
-    assert {line["pct"] for line in answer["agg"]} == {0.0}
+    assert {line["pct"] for line in answer["agg"] + answer["sentiment"]} == {None}
     assert {line["avg_score"] for line in answer["agg"]} == {None}
     assert base64.b64decode(answer["plot_base64"]).startswith(PNG)
 
@@ -216,6 +237,9 @@ def test_endless_body_is_cut(machine: Machine) -> None:
         ("GET", "/events/all/trends?step_s=61", 422),
         ("GET", "/events/all/posts?emotion=boredom", 422),
         ("GET", "/events/all/posts?before=yesterday", 422),
+        ("GET", f"/events/all/posts?before=2026-01-01T00:00:00Z~{2**31}", 422),
+        ("GET", f"/events/all/posts?before=2026-01-01T00:00:00Z~{'9' * 26}", 422),
+        ("GET", "/events/all/posts?before=2026-01-01T00:00:00Z~-1", 422),
     ],
 )
 def test_wrong_places_get_problems_too(
@@ -230,7 +254,9 @@ def test_status_names_every_part(machine: Machine) -> None:
     status = eventually(
         lambda: (s := machine.get("/status"))["status"] == "ok" and s, "the status is not ok"
     )
-    assert set(status["parts"]) == {"database", "redis", "model", "failsafe", "scorer"}
+    assert set(status["parts"]) == {
+        "database", "redis", "stream", "model", "failsafe", "scorer", "sync",
+    }  # fmt: skip
     assert status["links"]["Prefect"] == machine.prefect
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from inspect import signature
 from threading import Thread
 from types import MappingProxyType
 from typing import Any
@@ -58,8 +59,11 @@ def test_predictions_are_typed(client: Client) -> None:
 def test_event_from_tracking_to_its_trend_and_end(client: Client) -> None:
     event = client.track("Ferry fares", ["ferry"], slug="fares")
     assert event.posts == STORED
-    assert event in client.events()
-    assert client.event("fares").keywords == ["ferry"]
+    [listed] = [each for each in client.events() if each.slug == "fares"]
+    alone = client.event("fares")
+    assert (listed.posts, alone.posts, alone.keywords) == (STORED, STORED, ["ferry"])
+    again = client.event("fares")
+    assert event.time <= alone.time == again.time <= datetime.now(UTC)  # counted once, kept a while
     trend = client.trends("fares", minutes=120, step_s=600)
     assert trend.posts == sum(point.posts for point in trend.points)
     client.untrack("fares")
@@ -93,6 +97,35 @@ def test_state_and_analysis_are_typed(client: Client) -> None:
     assert client.drift() == []
     mood = client.analyze("ferry", limit=10)
     assert (mood.count, mood.agg[1].label, mood.agg[1].pct) == (10, "joy", 100.0)
+
+
+def test_figures_for_analysts_are_typed(client: Client) -> None:
+    client.track("Quay", slug="quay")
+    found = client.compare(["the-ferry", "quay"], minutes=120)
+    assert (found.by, found.empty) == ("event", ["quay"])
+    assert {line.event: line.posts for line in found.lines} == {"the-ferry": STORED, "quay": 0}
+    [only] = client.compare(["the-ferry"], by="source").lines
+    assert (only.group, only.posts, only.shares.emotion[1].pct) == ("test", STORED, 100.0)
+    figures = client.analytics(hours=3)
+    assert figures.posts >= STORED
+    assert [hour.start.tzinfo for hour in figures.hours] == [UTC] * 3
+    assert "the-ferry" in {event.slug for event in figures.events}
+    said = client.explain("i was absolutely terrified", model="champion")
+    assert said.emotion is not None
+    assert said.emotion.label == "fear"
+    assert max(said.words, key=lambda word: word.emotion or 0).word == "terrified"
+    client.untrack("quay")
+
+
+def test_both_clients_take_the_same_calls() -> None:
+    def calls_of(kind: type) -> dict[str, list[str]]:
+        return {
+            name: list(signature(method).parameters)
+            for name, method in vars(kind).items()
+            if not name.startswith("_") and name not in ("close", "aclose", "live")
+        }
+
+    assert calls_of(AsyncClient) == calls_of(Client)
 
 
 def test_errors_are_those_that_the_service_raised(client: Client) -> None:

@@ -26,6 +26,14 @@ def test_page_says_the_mood_and_fills_every_panel(machine: Machine, browser: Bro
     expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=10_000)
     expect(page.locator("main svg").nth(1)).to_be_visible()  # the dial and the course
     expect(page.get_by_text("replay", exact=True)).to_be_visible()
+    states = page.get_by_role("table", name="Sources").get_by_role("row")
+    expect(states.filter(has_text="reddit")).to_contain_text("Missing setting")
+    expect(states.filter(has_text="reddit")).to_contain_text("BAROMETER_REDDIT_CLIENT_SECRET")
+    expect(states.filter(has_text="replay")).to_contain_text(
+        re.compile(r"Ready.*posts[\d,]+.*(now|ago)")
+    )
+    counted = page.get_by_title(re.compile(r"^Posts in 24 hours, counted at \d\d:\d\d;"))
+    expect(counted).to_have_count(1 + len(machine.get("/events")["events"]))
     page.wait_for_timeout(1_000)
     assert faults == []
     page.close()
@@ -45,6 +53,60 @@ def test_new_post_appears_as_text_whatever_it_holds(machine: Machine, browser: B
     page.close()
 
 
+def test_text_that_goes_round_is_listed_once_with_its_times(
+    machine: Machine, browser: Browser
+) -> None:
+    mark = uuid4().hex[:8]
+    for n in range(3):
+        now = datetime.now(UTC).isoformat()
+        body = {"id": f"{mark}-{n}", "text": f"round it goes {mark}", "created_at": now}
+        machine.post("/ingest", {"source": "form", "posts": [body]})
+
+    def reposts() -> list[int]:
+        feed = machine.get("/events/all/posts?limit=200")["posts"]
+        return [post["reposts"] for post in feed if mark in post["text"]]
+
+    eventually(lambda: reposts() == [2], "the posts are not stored")
+    page, faults = strict_page(browser)
+    page.goto(machine.url)
+    item = page.get_by_role("listitem").filter(has_text=f"round it goes {mark}")
+    expect(item).to_contain_text("\u00d73", timeout=10_000)
+    expect(item).to_have_count(1)
+    assert faults == []
+    page.close()
+
+
+def test_posts_in_other_languages_are_marked_and_counted_on_demand(
+    machine: Machine, browser: Browser
+) -> None:
+    mark = uuid4().hex[:8]
+    text = f"Die Straßenbahn {mark} kommt heute schon wieder viel zu spät"
+    body = {"id": mark, "text": text, "created_at": datetime.now(UTC).isoformat()}
+    machine.post("/ingest", {"source": "form", "posts": [body]})
+    trend = "/events/all/trends?minutes=60"
+    eventually(lambda: machine.get(trend)["other_languages"].get("de"), "it is not told of")
+    page, faults = strict_page(browser)
+    page.goto(machine.url)
+    item = page.get_by_role("listitem").filter(has_text=mark)
+    expect(item.get_by_text("German", exact=True)).to_be_visible(timeout=10_000)
+    line = page.locator("#other-languages")
+    expect(line).to_contain_text(re.compile(r"posts? in German (is|are) not counted\."))
+    line.get_by_role("link", name="Count them").click()
+    expect(page).to_have_url(re.compile("languages=all"))
+    expect(line).to_contain_text("Posts in every language are counted")
+    line.get_by_role("link", name="Leave them out").click()
+    expect(line).to_contain_text("not counted")
+    box = page.get_by_role("searchbox").or_(page.get_by_placeholder(re.compile("timetable")))
+    box.first.fill(mark)
+    page.get_by_role("button", name="Analyze").click()
+    asked = page.locator("#analyze-languages")
+    expect(asked).to_contain_text("1 post in German is not counted.")
+    asked.get_by_role("button", name="Count them").click()
+    expect(page.locator("#analyze-head")).to_contain_text("1 post")
+    assert faults == []
+    page.close()
+
+
 def test_event_is_tracked_chosen_and_removed_on_the_page(
     machine: Machine, browser: Browser
 ) -> None:
@@ -53,11 +115,18 @@ def test_event_is_tracked_chosen_and_removed_on_the_page(
     page.goto(machine.url)
     page.get_by_role("button", name="Track event").click()
     page.get_by_label("Title").fill("Tunnel rescue")
-    page.get_by_label("Keywords").fill("tunnel")
+    page.get_by_label("Keywords", exact=True).fill("tunnel")
+    news = page.get_by_role("checkbox", name="rss")
+    expect(news).to_be_checked()
+    news.uncheck()
+    page.get_by_role("checkbox", name="files").check()
+    expect(page.get_by_role("checkbox", name="reddit")).to_have_count(0)
+    expect(page.get_by_text("Not set up: reddit, news")).to_be_visible()
     page.get_by_role("dialog").get_by_role("button", name=re.compile("Track")).click()
     expect(page).to_have_url(re.compile("tunnel-rescue"))
     expect(page.locator("main")).to_contain_text("Tunnel rescue")
-    assert machine.get("/events/tunnel-rescue")["posts"] > 0
+    tracked = machine.get("/events/tunnel-rescue")
+    assert (tracked["posts"] > 0, tracked["sources"]) == (True, ["files"])
     machine.http.delete("/events/tunnel-rescue")
     assert faults == []
     page.close()

@@ -34,6 +34,7 @@ def test_service_without_redis_and_registry_answers_and_says_degraded(lonely: Se
         "PATH": str(Path(sys.executable).parent),
         "BAROMETER_STATE_DIR": str(lonely.state),
         "BAROMETER_NEWS_SEARCH_URL": "off",
+        "BAROMETER_HACKERNEWS_URL": "off",
         "BAROMETER_REDIS_URL": redis_url(lonely),
         **bento_environment(lonely),
     }
@@ -48,7 +49,8 @@ def test_service_without_redis_and_registry_answers_and_says_degraded(lonely: Se
             status = http.get("/status").json()
             assert status["status"] == "degraded"
             assert {name: part["ok"] for name, part in status["parts"].items()} == {
-                "database": True, "redis": False, "model": False, "failsafe": True, "scorer": False,
+                "database": True, "redis": False, "stream": False, "model": False,
+                "failsafe": True, "scorer": False, "sync": False,
             }  # fmt: skip
             body = {"id": "1", "text": "hello", "created_at": now.isoformat()}
             refused = http.post("/ingest", json={"source": "form", "posts": [body]})

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from barometer.database import engine_for, migrate
-from barometer.errors import BarometerError
+from barometer.errors import BarometerError, ModelError
 from barometer.settings import Settings
 from inference.registry import LoadedModel
 from serving.app import attach, create_app
@@ -98,6 +98,11 @@ async def test_breaker_opens_rests_tries_and_closes_by_itself(
     state = await service.get("/failsafe")
     assert (state["breaker"]["state"], state["breaker"]["failures"]) == ("closed", 1)
     assert state["degraded"] is True  # the last answer was a fallback's
+    told = (await service.get("/status"))["parts"]["failsafe"]
+    assert (told["ok"], told["detail"].partition(":")[0]) == (
+        False,
+        "the last answer was a fallback's",
+    )
     assert [await service.predict() for _ in range(6)] == ["vader"] * 6
     assert session.runs == 1 + 3  # then it was left alone
     told = [line for line in logs if line["event"] == "the model failed"]
@@ -224,14 +229,14 @@ async def test_scores_that_are_no_numbers_are_a_failure(redis: Redis, tmp_path: 
     answers = await parts.answers.answer(["i love it", "fine"])
     assert [answer.origin for answer in answers] == ["vader"] * 2
     assert parts.failsafe.state()["last_failure"]["kind"] == "ModelError"
-    # Nor does a scorer store them: they wait among the dead letters.
-    parts.stream.ensure_group()
-    parts.stream.publish([post(1)])
-    worker = Scorer(redis, parts.engine, Models(nans), batch=10, name="w")
-    worker.work(parts.stream.read("w", 10, block_ms=10))
+    # Nor does a scorer store them, and no post is at fault: they wait for another model.
+    parts.broker.publish([post(1)])
+    worker = Scorer(parts.broker, redis, parts.engine, Models(nans), batch=10, name="w")
+    with pytest.raises(ModelError, match="judges no text"):
+        worker.work(parts.broker.receive("w", 10, block_ms=10))
     assert worker.stored == 0
-    [(_, fields)] = parts.stream.dead_letters(10)
-    assert "not finite" in fields["reason"]
+    assert parts.broker.dead_letters(10) == []
+    assert parts.broker.backlog() == 1
 
 
 async def test_analysis_by_a_fallback_says_so_and_is_kept_for_a_minute(
@@ -255,7 +260,8 @@ async def test_analysis_by_a_fallback_says_so_and_is_kept_for_a_minute(
             answer = (await http.post("/analyze", json=asked)).json()
             assert (answer["count"], answer["source"]) == (4, "inference")
             assert answer["degraded"] is answer["fallback_used"] is True
-            assert {(line["pct"], line["avg_score"]) for line in answer["agg"]} == {(0.0, None)}
+            assert answer["judged_by"] == {"vader": 4}
+            assert {(line["pct"], line["avg_score"]) for line in answer["agg"]} == {(None, None)}
             assert [(line["pct"], line["avg_score"]) for line in answer["sentiment"]] == [
                 (25.0, None), (25.0, None), (50.0, None),
             ]  # fmt: skip
@@ -267,4 +273,5 @@ async def test_analysis_by_a_fallback_says_so_and_is_kept_for_a_minute(
             redis.flushall()
             anew = (await http.post("/analyze", json=asked)).json()
             assert anew["degraded"] is anew["fallback_used"] is False
+            assert anew["judged_by"] == {"7": 4}
             assert sum(line["pct"] for line in anew["agg"]) == pytest.approx(100, abs=0.1)

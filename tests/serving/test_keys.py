@@ -1,17 +1,22 @@
 """A service with keys, a rate limit and a foreign page's origin."""
 
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Iterator, Mapping
 
 import pytest
 from playwright.sync_api import expect
+from sqlalchemy import text
 from structlog.testing import capture_logs
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from barometer.api_keys import new_key
+from barometer.database import database_url, engine_for
 from barometer.settings import Settings
 from serving.access import warn_if_open
 from tests.browser import chromium, strict_page
+from tests.machine import eventually
 from tests.serving.stand_alone import Service, running_service
 
 READER, reader = new_key("reader", ["read"])
@@ -40,6 +45,14 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 def bearer(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
+
+
+def assert_guarded(headers: Mapping[str, str]) -> None:
+    """Whatever is answered, a browser keeps it apart, and the log's line can be found."""
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"] == "no-store"
+    assert re.fullmatch("[0-9a-f]{32}", headers["x-request-id"])
 
 
 READS = [("GET", "/events", None), ("GET", "/metrics", None), ("GET", "/status", None),
@@ -99,6 +112,9 @@ def test_live_wants_a_key_in_a_header_or_a_subprotocol(locked: Service) -> None:
         with pytest.raises(InvalidStatus) as refused:
             connect(address, **options)
         assert refused.value.response.status_code == 401
+        assert_guarded(refused.value.response.headers)
+    counted = locked.http.get("/metrics", headers=bearer(BOTH)).text
+    assert re.findall(r'requests_total{method="WEBSOCKET".*status="(\d+)"} ', counted) == ["401"]
     with connect(address, additional_headers=bearer(READER)) as live:
         assert "metrics" in live.recv(timeout=30)
     offered = ["barometer", f"barometer.key.{READER}"]
@@ -141,6 +157,32 @@ def test_chosen_origin_may_call_and_read_the_errors(locked: Service) -> None:
     assert refused.status_code == 403
     assert refused.headers["content-type"] == "application/problem+json"
     assert "access-control-allow-origin" not in refused.headers
+
+
+def test_answer_to_an_unexpected_error_is_guarded_too(locked: Service) -> None:
+    damage = "INSERT INTO events VALUES (99, 'damaged', 'Damaged', '{', '[]', '2026-01-01')"
+    with engine_for(database_url(locked.settings)).begin() as connection:
+        connection.execute(text(damage))
+    try:
+        asked = {"Origin": PAGE, **bearer(BOTH)}
+        answer = locked.http.get("/events/damaged", headers=asked)
+    finally:
+        with engine_for(database_url(locked.settings)).begin() as connection:
+            connection.execute(text("DELETE FROM events WHERE id = 99"))
+    assert answer.status_code == 500
+    assert_guarded(answer.headers)
+    assert answer.headers["access-control-allow-origin"] == PAGE
+    assert "x-request-id" in answer.headers["access-control-expose-headers"].lower()
+    assert answer.headers["content-type"] == "application/problem+json"
+    name = answer.headers["x-request-id"]
+    assert answer.json()["request_id"] == name
+
+    def told() -> list[str]:
+        lines = [line for line in locked.log.read_text().splitlines() if name in line]
+        return [json.loads(line)["event"] for line in lines]
+
+    eventually(lambda: "request" in told(), "the request is not logged")
+    assert told() == ["unexpected error", "request"]  # once each, with its id
 
 
 def test_dashboard_asks_for_the_key_once(locked: Service) -> None:

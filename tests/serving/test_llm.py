@@ -14,7 +14,8 @@ from structlog.typing import EventDict
 from barometer.redis_server import connect
 from barometer.settings import Settings
 from inference.absent import absent_model
-from serving.answers import Answer, Answers
+from serving.answer import Answer
+from serving.answers import Answers
 from serving.failsafe import Failsafe
 from serving.models import Models
 from tests.machine import eventually

@@ -12,10 +12,12 @@ from barometer.errors import NotFoundError, UnavailableError
 from barometer.settings import Settings
 from barometer.tracking import CHAMPION
 from inference.registry import fetch
+from serving.app import attach, create_app
 from serving.model_watch import ModelWatch
 from serving.parts import Parts, open_parts
 from tests.conftest import STARTER
 from tests.serving.registered import NAME, name_champion, run, told
+from tests.serving.test_shares import get
 from training.register import register
 
 
@@ -101,6 +103,27 @@ def test_empty_registry_serves_the_starter_until_a_champion_comes(tmp_path: Path
     register(parts.settings, STARTER, CHAMPION)
     parts.watch.look()
     assert (parts.models.champion.version, parts.models.note) == ("1", "")
+
+
+def test_every_model_is_opened_by_the_chosen_backend(registry: Settings) -> None:
+    # Neither the versions nor the starter have the graph that this backend needs: none may answer.
+    chosen = registry.model_copy(update={"backend": "openvino", "redis_url": "redis://127.0.0.1:9"})
+    parts = open_parts(chosen)
+    assert parts.models.champion.version == "none"
+    assert "BAROMETER_BACKEND=openvino needs" in parts.models.note
+    assert "…/starter lacks" in parts.models.note
+    with pytest.raises(UnavailableError, match="BAROMETER_BACKEND=openvino needs"):
+        run(parts.models.pick_uncounted("2", ["hello"]))
+    app = create_app()
+    attach(app, parts)
+    asked = {"text": "hello", "model": "2"}
+    for heard in (get(app, "/status"), get(app, "/models"), get(app, "/predict", asked)):
+        assert "BAROMETER_BACKEND=openvino needs" in heard.text
+        for folder in (STARTER.parent, registry.state):
+            assert str(folder) not in heard.text  # where things lie is the log's alone
+    assert heard.status_code == 503
+    parts.watch.look()
+    assert parts.models.champion.version == "none"
 
 
 def test_request_names_any_version_or_alias(parts: Parts) -> None:

@@ -87,6 +87,11 @@ def test_service_without_any_model_answers_by_the_llm_then_by_vader(tmp_path: Pa
         assert status["model_version"] == "none"
         assert "version none goes on answering" in status["parts"]["model"]["detail"]
         assert status["parts"]["failsafe"]["ok"] is False
+        explained = http.get("/explain", params={"text": "i am glad"})
+        assert (explained.status_code, explained.headers["retry-after"]) == (503, "5")
+        models = http.get("/models").json()
+        for told in (explained.json(), status, models, http.get("/failsafe").json()):
+            assert str(tmp_path) not in str(told)  # where things lie is the log's alone
         assert http.post("/analyze", json={"keyword": "bus"}).json()["degraded"] is True
 
         def breaker() -> str:

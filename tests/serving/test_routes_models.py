@@ -11,6 +11,7 @@ from barometer.settings import Settings
 from inference.stages import put_on_trial
 from serving.app import attach, create_app
 from serving.parts import Parts
+from tests.ingestion.feed_server import feed_server, status
 from tests.serving.registered import pass_gate, run
 
 
@@ -73,6 +74,19 @@ def test_routes_tell_and_promote(
     assert missing.status_code == 404
 
 
+def test_only_a_version_as_the_registry_writes_it_is_one(app: FastAPI, parts: Parts) -> None:
+    def predict(model: str) -> httpx.Response:
+        return ask(app, "/predict", {"text": "so glad", "model": model}, post=True)
+
+    assert predict("3").json()["model_used"] == "barometer:3"
+    before = {version: traffic.texts for version, traffic in parts.models.traffic.items()}
+    for other in ("03", "003", "0", "-3", "3.0", "٣", "9" * 9, "9" * 32, "9" * 5_000):
+        refused = predict(other)
+        assert (refused.status_code, refused.json()["type"]) == (404, "urn:barometer:not-found")
+    assert {version: traffic.texts for version, traffic in parts.models.traffic.items()} == before
+    assert parts.models.loaded("3") is not None  # nothing took its place
+
+
 REFUSED = [
     ("https://example.org/model", {"A": "joy"}, "source"),
     ("../secrets", {"A": "joy"}, "source"),
@@ -107,6 +121,43 @@ def test_without_prefect_nothing_is_brought_in_and_it_says_so(
     response = ask(app, "/models", body, post=True)
     assert response.status_code == 503
     assert "PREFECT_API_URL" in response.json()["detail"]
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    monkeypatch.setenv("PREFECT_API_URL", "http://prefect.invalid/api")
     assert ask(app, "/models", body, post=True).status_code == 503
     assert ask(app, "/models/jobs/1").status_code == 422
+
+
+def test_what_the_flow_would_fail_at_is_refused_before_it_is_asked(
+    app: FastAPI, parts: Parts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+
+    def refused(source: str) -> tuple[int, str]:
+        body = {"source": source, "labels": {"A": "joy"}}
+        answer = ask(app, "/models", body, post=True)
+        return answer.status_code, answer.json()["detail"]
+
+    with feed_server() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.base)
+        hub.serve("/api/models/owner/name", status(200, b"{}"))
+        hub.serve("/api/models/owner/busy", status(502))
+        code, why = refused("owner/nobody")
+        assert (code, "'owner/nobody'" in why) == (422, True)
+        code, why = refused("owner/busy")
+        assert (code, "502" in why) == (503, True)
+        code, why = refused("owner/name")
+        assert (code, "BAROMETER_EMOTION_DATA" in why) == (503, True)
+        hub.serve("/api/datasets/dair-ai/emotion", status(200, b"{}"))
+        code, why = refused("owner/name")
+        assert (code, "BAROMETER_SENTIMENT_DATA" in why) == (503, True)
+        parts.settings = parts.settings.model_copy(update={"sentiment_data": str(tmp_path)})
+        code, why = refused("owner/name")
+        assert (code, "holds no train.jsonl" in why) == (503, True)
+        for name in ("train", "validation", "test"):
+            (tmp_path / f"{name}.jsonl").touch()
+        code, why = refused("owner/name")
+        assert (code, "Prefect's server" in why) == (503, True)  # all is there but that
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    code, why = refused("owner/name")
+    assert (code, "the hub does not answer" in why) == (503, True)

@@ -12,8 +12,10 @@ from redis import Redis
 from sqlalchemy import Engine
 
 from barometer.events import new_event, track
+from barometer.store import store
 from inference.registry import LoadedModel
 from tests.browser import chromium, strict_page
+from tests.conftest import judgement, post
 from tests.machine import eventually
 from tests.servers import free_port
 from tests.serving.test_shares import app_with, ask, fill, measured, stored
@@ -66,4 +68,12 @@ def test_bars_tell_the_corrected_share_its_interval_and_the_count_on_hover(
         page.get_by_role("searchbox").first.fill("ferry")
         page.get_by_role("button", name="Analyze").click()
         expect(page.locator("#analyze-bars .e-love .bar-note")).to_have_text(f"({low}\u2013{high})")
+        # A model that lacks emotions judged these: no share is told, and none of nought.
+        unfelt = {"emotion": None, "confidence": None, "emotions": None}
+        said = judgement().model_copy(update=unfelt)
+        store(stored, [(post(n, "a tunnel"), said) for n in range(3)])
+        page.get_by_role("searchbox").first.fill("tunnel")
+        page.get_by_role("button", name="Analyze").click()
+        expect(page.locator("#analyze-split strong").last).to_have_text("100\u202f%")
+        expect(page.locator("#analyze-bars .bar-share")).to_have_text(["\u2013"] * 6)
         assert faults == []

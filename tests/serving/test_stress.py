@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from tests.barometer.test_cli import barometer
+from tests.command_line import barometer
 from tests.servers import free_port
 from tests.serving.stand_alone import Service
 

@@ -30,8 +30,8 @@ from tests.servers import free_port, redis_server
 TEXTS = ["i feel a bit lonely today", "what a nice surprise", "this delay makes me angry",
          "i am nervous about the vote", "we love the new tram"]  # fmt: skip
 CALLERS = 4
-BATCHED = 0.05
-"""A text that shares an INT8 batch with others is answered so little otherwise."""
+BATCHED = 0.1
+"""A text that shares an INT8 batch with others is answered otherwise by less than this."""
 MORE_MEMORY = 200_000_000
 """Bytes that the process may keep after a swap and back: not a model for each."""
 
@@ -91,6 +91,11 @@ class Load:
             one.result()
 
 
+def apart(one: dict[str, float], other: dict[str, float]) -> float:
+    """The largest difference between two answers' probabilities of an emotion."""
+    return max(abs(one[emotion] - other[emotion]) for emotion in other)
+
+
 def heard(live: ClientConnection, kind: str) -> dict:
     while True:
         message: dict = json.loads(live.recv(timeout=60))
@@ -141,11 +146,9 @@ def test_swap_and_rollback_under_load_lose_no_request(served: Settings) -> None:
     assert set(load_on.versions()) == {"barometer:1", "barometer:2"}
     assert traffic["1"] + traffic["2"] == len(load_on.answers)
     for text, answer in load_on.answers:
-        own = expected[answer["model_used"]][text]
-        assert answer["emotions"] == pytest.approx(own, abs=BATCHED)
-    both = zip(*(by_text.values() for by_text in expected.values()), strict=True)
-    apart = [max(abs(old[name] - new[name]) for name in old) for old, new in both]
-    assert min(apart) > 2 * BATCHED  # so that each answer can only be its own version's
+        distances = {name: apart(answer["emotions"], of[text]) for name, of in expected.items()}
+        assert min(distances, key=distances.__getitem__) == answer["model_used"]
+        assert distances[answer["model_used"]] < BATCHED
 
 
 def test_scorer_process_follows_the_champion(served: Settings) -> None:

@@ -4,16 +4,18 @@ import pytest
 from mlflow import MlflowClient
 from redis import Redis
 
-from barometer.errors import ConflictError, ModelError
+from barometer.errors import ConflictError, UnavailableError
 from barometer.settings import Settings
 from inference.promotion import promote, promote_canary
 from inference.registry import fetch, load_champion
 from inference.stages import put_on_trial
+from serving.app import attach, create_app
 from serving.canary import Bounds
 from serving.model_watch import ModelWatch
 from serving.parts import Parts
 from tests.machine import eventually
 from tests.serving.registered import LONG, NAME, pass_gate, run, told
+from tests.serving.test_shares import ask
 from training.register import register
 
 QUICK = Bounds(fewest=20)
@@ -52,6 +54,14 @@ def test_canary_answers_its_share_and_another_challenger_ends_it(
     again = [a.judgement.model_version for a in run(parts.answers.answer(texts))]
     assert first == again
     assert 8 < first.count("2") < 60
+    app = create_app()
+    attach(app, parts)
+    batch = ask(app, "/predict/batch", {"texts": texts})
+    assert [result["model_used"] for result in batch["results"]] == [
+        f"barometer:{v}" for v in first
+    ]
+    assert {result["fallback_used"] for result in batch["results"]} == {False}
+    assert set(batch["model_used"].split(",")) == {"barometer:1", "barometer:2"}
     trial = parts.models.lineup.trial
     assert trial is not None
     figures = eventually(lambda: (f := trial.comparison.figures())["texts"] > 15 and f, "unscored")
@@ -113,7 +123,7 @@ def test_canary_that_fails_is_answered_for_and_rolled_back(
     watch.look()
     assert parts.models.lineup.trial is None
     assert "failed on" in client.get_model_version(NAME, "4").tags["canary_rolled_back"]
-    with pytest.raises(ModelError, match="version 4 cannot answer"):
+    with pytest.raises(UnavailableError, match="version 4 cannot answer"):
         run(parts.answers.answer([LONG], "4"))  # who names it gets no other
 
 

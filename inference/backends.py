@@ -42,6 +42,8 @@ class OnnxRuntimeGraph:
         options.inter_op_num_threads = 1
         # It plans memory by a batch's shape, of which there are hundreds: 30 MB, and no faster.
         options.enable_mem_pattern = False
+        # Its arena keeps for good what the largest batch took; malloc's pages can be given back.
+        options.enable_cpu_mem_arena = False
         # Two spinning pools on few cores starve each other and the event loop.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:

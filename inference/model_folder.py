@@ -22,6 +22,8 @@ from barometer.labels import LABELS, TASKS
 
 GRAPH = "model.onnx"
 FP32_GRAPH = "model.fp32.onnx"
+PIECE = 1_000_000
+"""Bytes that are hashed at a time."""
 FILES = (GRAPH, "tokenizer.json", "config.json", "metrics.json")
 
 
@@ -55,7 +57,10 @@ class ModelFolder:
         """SHA-256 of the weights and the configuration, in hexadecimal."""
         total = hashlib.sha256()
         for name in (GRAPH, "config.json", "tokenizer.json"):
-            total.update((self.path / name).read_bytes())
+            with (self.path / name).open("rb") as file:
+                # By pieces: a whole graph in memory would be the peak of a running service.
+                while piece := file.read(PIECE):
+                    total.update(piece)
         return total.hexdigest()
 
 

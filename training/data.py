@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from barometer.errors import DataError, UnavailableError
 from barometer.labels import TASKS
 from barometer.text import fingerprint, model_input
 from training.json_lines import read_json_lines
+from training.permission import counted, forbidden
 
 SPLITS = ("train", "validation", "test")
 RELEASE_ROWS = 1000
@@ -39,6 +40,8 @@ class TaskData:
     """Cut from train; no model that passes the gate has learnt from it, nor been chosen by it."""
     dropped: int
     """Training rows left out because validation, test or release hold the same text."""
+    forbidden: dict[str, int] = field(default_factory=dict)
+    """Rows of all splits left out because no model may learn from them, counted by the reason."""
 
     def class_counts(self) -> list[int]:
         """Training rows a class, in label order."""
@@ -63,7 +66,8 @@ def load_task(task: str, where: str, rows: int | None = None) -> TaskData:
         DataError: a file, column or split is missing, a split is empty or a label unknown.
         UnavailableError: `where` is a hub name and the hub cannot be reached.
     """
-    splits = {split: _checked(task, where, split) for split in SPLITS}
+    reasons: list[str | None] = []
+    splits = {split: _checked(task, where, split, reasons) for split in SPLITS}
     held_out = {fingerprint(t) for s in ("validation", "test") for t in splits[s].texts}
     rest = _without(splits["train"], held_out)
     release = stratified_part(rest, min(RELEASE_ROWS, len(rest) // 10) / max(1, len(rest)))
@@ -74,7 +78,8 @@ def load_task(task: str, where: str, rows: int | None = None) -> TaskData:
     if missing:
         names = ", ".join(TASKS[task][label] for label in sorted(missing))
         raise DataError(f"{task} data in {where}: no training row is labelled {names}.")
-    return TaskData(task, train, splits["validation"], splits["test"], release, dropped)
+    barred = counted(reasons)
+    return TaskData(task, train, splits["validation"], splits["test"], release, dropped, barred)
 
 
 def stratified_part(rows: Rows, share: float, least: int = 0) -> Rows:
@@ -117,7 +122,8 @@ def _digest(splits: list[Rows]) -> str:
     return total.hexdigest()
 
 
-def _checked(task: str, where: str, split: str) -> Rows:
+def _checked(task: str, where: str, split: str, reasons: list[str | None]) -> Rows:
+    """A split's rows that a model may learn from; `reasons` takes why each other one may not."""
     table = _read(task, where, split)
     if not {"text", "label"} <= table.keys():
         found = ", ".join(table)
@@ -138,7 +144,18 @@ def _checked(task: str, where: str, split: str) -> Rows:
             raise DataError(
                 f"{where}, {split}, row {index}: text {text!r} is no string; leave the row out."
             )
-    return Rows([model_input(text) for text in table["text"]], labels)
+    own = _reasons(table, f"{where}, {split}")
+    reasons += own
+    allowed = [index for index, reason in enumerate(own) if reason is None]
+    if not allowed:
+        raise DataError(f"{where}: no row of the {split} split may be learnt from.")
+    return Rows([model_input(table["text"][i]) for i in allowed], [labels[i] for i in allowed])
+
+
+def _reasons(table: dict[str, list[Any]], place: str) -> list[str | None]:
+    names: list[str] = [name for name in ("source", "may_train") if name in table]
+    rows = [{name: table[name][index] for name in names} for index in range(len(table["text"]))]
+    return [forbidden(row, f"{place}, row {index}") for index, row in enumerate(rows)]
 
 
 def _read(task: str, where: str, split: str) -> dict[str, list[Any]]:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from barometer.labels import TASKS
 from barometer.text import fingerprint
 from training.data import Rows, TaskData
+from training.permission import told
 
 INK, COLOURS = "#1f2933", {"train": "#3b6ea5", "validation": "#e08e45", "test": "#7a9e7e",
                            "release": "#a05195"}  # fmt: skip
@@ -23,6 +24,7 @@ def data_report(data: dict[str, TaskData]) -> dict[str, Any]:
             "sha256": splits.digest(),
             "release_sha256": splits.release_digest(),
             "dropped_from_train": splits.dropped,
+            "forbidden": splits.forbidden,
             "splits": {name: _split(task, getattr(splits, name)) for name in COLOURS},
         }
         for task, splits in data.items()
@@ -99,6 +101,8 @@ def _markdown(report: dict[str, Any]) -> str:
             f"SHA-256 `{figures['sha256']}`, of the release split `{figures['release_sha256']}`.",
             f"Left out of train, as another split has the text: {figures['dropped_from_train']}.",
         ]
+        if figures["forbidden"]:
+            lines.append(f"{told(figures['forbidden'])}.")
     lines += ["", "Words: median (5th to 95th percentile). The release split is the gate's alone."]
     return "\n".join(lines) + "\n"
 

@@ -71,13 +71,21 @@ def load_checkpoint(checkpoint: Path) -> tuple[Any, Any]:
     """The model and the tokenizer that `train` has written.
 
     Raises:
-        ModelError: a file is missing or corrupt.
+        ModelError: a file is missing or corrupt, or the weights are another model's.
     """
     with pretrained_faults("checkpoint", str(checkpoint), "give"):
-        model = AutoModelForSequenceClassification.from_pretrained(
-            checkpoint, attn_implementation=ATTENTION
+        model, found = AutoModelForSequenceClassification.from_pretrained(
+            checkpoint, attn_implementation=ATTENTION, output_loading_info=True
         )
-        return model, AutoTokenizer.from_pretrained(checkpoint)
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    # The library would fill in what is missing by chance, and answer.
+    for what, names in (("lacks", found["missing_keys"]), ("adds", found["unexpected_keys"])):
+        if names:
+            raise ModelError(
+                f"checkpoint {checkpoint}: model.safetensors {what} {len(names)} weights of the "
+                f"{type(model).__name__} that config.json names, such as {min(names)}."
+            )
+    return model, tokenizer
 
 
 def longest_input(model: Any, most: int) -> int:

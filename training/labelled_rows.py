@@ -9,6 +9,7 @@ from barometer.labels import TASKS
 from barometer.text import fingerprint, model_input
 from training.data import Rows
 from training.json_lines import read_json_lines
+from training.permission import forbidden
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class LabelledRow:
     """Empty where nobody has labelled the post."""
     created_at: Any
     """As the file has it, unread: not everybody asks for the time."""
+    forbidden: str | None = None
+    """Why no model may learn from it; None: one may."""
 
 
 def read_labelled_rows(file: Path) -> list[LabelledRow]:
@@ -58,4 +61,5 @@ def _row(content: dict[str, Any], place: str) -> LabelledRow:
             )
         labels[task] = names.index(label)
     created_at = content.get("created_at")
-    return LabelledRow(place, model_input(text), fingerprint(text), labels, created_at)
+    why = forbidden(content, place)
+    return LabelledRow(place, model_input(text), fingerprint(text), labels, created_at, why)

@@ -6,6 +6,7 @@ from typing import Any
 from barometer.console import print_json, print_line, print_table
 from training.data_report import data_table
 from training.parity import Variant, parity_table
+from training.permission import told
 
 
 def show_metrics(metrics: dict[str, Any], *, as_json: bool) -> None:
@@ -25,6 +26,9 @@ def show_metrics(metrics: dict[str, Any], *, as_json: bool) -> None:
 def show_data(report: dict[str, Any]) -> None:
     """The rows by task and split."""
     print_table("Rows", *data_table(report), to_people=True)
+    for task, figures in report.items():
+        if figures["forbidden"]:
+            print_line(f"{task}: {told(figures['forbidden'])}", to_people=True)
 
 
 def show_parity(variants: list[Variant]) -> None:

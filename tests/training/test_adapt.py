@@ -28,6 +28,7 @@ from training.adaptation.graft import graft
 from training.adaptation.halves import read_by_time, split_by_time
 from training.adaptation.head import Examples, choose_head, fit_head
 from training.adaptation.replay import make_replay, read_replay, write_replay
+from training.adaptation.report import show
 from training.data import load_task
 from training.gate.rows import held_out
 
@@ -54,6 +55,7 @@ OLD = {
                 "i am furious {}", "i am terrified {}", "i am amazed and surprised {}"],
     "sentiment": ["this is awful {}", "we meet at noon {}", "this is great {}"],
 }  # fmt: skip
+FORBIDDEN = {"from reddit, whose terms forbid it": 50, "marked may_train false": 20}
 PLACES = ["north", "south", "east", "west", "old", "new", "red", "blue", "left", "right", "big",
           "small", "first", "last"]  # fmt: skip
 
@@ -72,9 +74,14 @@ def write_lines(file: Path, rows: list[dict[str, Any]]) -> Path:
 
 @pytest.fixture(scope="module")
 def new_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Rows of the yard, latest first, with one that nobody labelled."""
+    """Rows of the yard, latest first; one that nobody labelled, and some that may teach nobody."""
     rows: list[dict[str, Any]] = [jargon(number) for number in range(120)][::-1]
-    return write_lines(tmp_path_factory.mktemp("new") / "yard.jsonl", [*rows, {"text": "hm"}])
+    rows[5] |= {"source": "form", "may_train": True}
+    barred = [jargon(n) | {"sentiment": "neutral", "source": "Reddit"} for n in range(50)]
+    barred += [jargon(n) | {"sentiment": "neutral", "may_train": False} for n in range(20)]
+    barred.append({"text": "a post without label", "source": "reddit"})
+    file = tmp_path_factory.mktemp("new") / "yard.jsonl"
+    return write_lines(file, [*rows, {"text": "hm"}, *barred])
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +127,8 @@ def test_without_torch_the_champion_learns_and_becomes_a_challenger(adapted: Ada
     folder, record, settings = adapted
     assert list(record["tasks"]) == ["sentiment"]
     one = record["tasks"]["sentiment"]
-    assert (one["rows_learnt"], one["after"]["rows"], record["rows_unlabelled"]) == (60, 60, 1)
+    assert (one["rows_learnt"], one["after"]["rows"], record["rows_unlabelled"]) == (60, 60, 2)
+    assert record["rows_forbidden"] == FORBIDDEN
     assert one["before"]["accuracy"]["value"] < 0.5
     assert one["after"]["accuracy"]["value"] > 0.9
     assert "configured emotion and sentiment data" in record["replayed"]
@@ -273,12 +281,32 @@ def test_unusable_rows_are_named_and_nothing_is_written(
     assert not (tmp_path / "state").exists(), "the registry was touched"
 
 
+def test_rows_that_may_teach_nobody_are_told_in_one_line(
+    adapted: Adapted, tmp_path: Path, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show(adapted[1], tmp_path)
+    [line] = [each for each in capsys.readouterr().out.splitlines() if "may learn from" in each]
+    assert line == (
+        "70 rows left out that no model may learn from: 50 from reddit, whose terms forbid it, "
+        "20 marked may_train false"
+    )
+    metrics = json.loads((adapted[0] / "metrics.json").read_text())
+    assert metrics["adapted_from"]["rows_forbidden"] == FORBIDDEN
+    barred = [jargon(number) | {"source": "x"} for number in range(40)]
+    file = write_lines(tmp_path / "x.jsonl", barred)
+    with pytest.raises(DataError, match="40 from x, whose terms forbid it"):
+        adapt(settings, None, Plan(file), tmp_path / "m", lambda _: None)
+    write_lines(file, [jargon(1) | {"may_train": "no"}])
+    with pytest.raises(DataError, match="line 1: may_train 'no' must be true or false"):
+        adapt(settings, None, Plan(file), tmp_path / "m", lambda _: None)
+
+
 def test_text_in_both_halves_is_measured_but_not_learnt(tmp_path: Path) -> None:
     rows = [jargon(number) for number in range(40)]
     rows[3]["text"] = f"@some_user {rows[30]['text'].upper()}!"
     rows[30]["emotion"] = "joy"
-    read, unlabelled = read_by_time(write_lines(tmp_path / "rows.jsonl", rows[::-1]))
-    halves = split_by_time(read, 0.5, unlabelled)
+    read = read_by_time(write_lines(tmp_path / "rows.jsonl", rows[::-1]))
+    halves = split_by_time(read, 0.5)
     assert (len(halves.learn), len(halves.measure), halves.repeated) == (19, 20, 1)
     assert max(row.created_at for row in halves.learn if row.created_at) < min(
         row.created_at for row in halves.measure if row.created_at

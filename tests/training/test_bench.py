@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from barometer.settings import REPOSITORY
+from training.bench.backends import COLUMNS
 from training.encoder import load_pretrained
 
 CUDA = {"PyTorch FP32, CUDA", "ONNX Runtime FP32, CUDA"}
@@ -42,6 +43,7 @@ def test_checkpoint_is_compared_in_every_backend_that_is_here(
         assert measured.keys() & {"OpenVINO bf16", "OpenVINO f16", "OpenVINO f32"}
     assert lines.keys() >= CUDA  # measured where there is a GPU, else with the reason
     assert [name for name in measured if measured[name]["default"]] == ["ONNX Runtime INT8"]
+    assert found["accuracy_of"] == {"texts": 60, "source": "validation rows of emotion"}
     reference = measured["PyTorch FP32"]["accuracy"]
     assert measured["ONNX Runtime FP32"]["accuracy"] == reference
     for line in measured.values():
@@ -53,14 +55,22 @@ def test_checkpoint_is_compared_in_every_backend_that_is_here(
         assert line["usd_per_million_texts"] == pytest.approx(cost, rel=0.05, abs=1e-3)
 
 
-def test_folder_alone_gives_the_rows_that_it_can_and_reasons_for_the_rest(tmp_path: Path) -> None:
+def test_starter_alone_is_compared_with_its_own_weights_in_fp32(tmp_path: Path) -> None:
     output = bench(tmp_path, "--rows", "20").stdout
-    [measured] = [line for line in output.splitlines() if "ONNX Runtime INT8 (default)" in line]
-    assert "0." in measured
-    assert "20 bundled posts without labels" in output
-    assert "0.10 USD an hour" in output
-    for reason in (
-        "PyTorch FP32: not measured: needs the PyTorch weights: name them by --checkpoint",
-        "ONNX Runtime FP32: not measured: needs model.fp32.onnx",
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in output.splitlines()]
+    lines = {row[0]: row[1:] for row in cells if len(row) == len(COLUMNS)}
+    assert {"PyTorch FP32", "ONNX Runtime FP32", "ONNX Runtime INT8 (default)"} <= lines.keys()
+    for figures in lines.values():
+        *_, accuracy, agrees, cost = map(float, figures)
+        assert accuracy > 0.85  # sentences that no reader mistakes
+        assert agrees >= 0.85  # a post hangs in the balance, and INT8 rounds what it reads
+        assert cost > 0
+    assert float(lines["ONNX Runtime INT8 (default)"][-2]) == 1
+    assert lines["PyTorch FP32"][-3:-1] == lines["ONNX Runtime FP32"][-3:-1]
+    for told in (
+        "starter: 20 bundled posts without labels",
+        "0.10 USD an hour",
+        "accuracy: of the emotion of 180 plain sentences",
+        "FP32: restored from the INT8 graph",
     ):
-        assert reason in output
+        assert told in output

@@ -14,7 +14,8 @@ from barometer.labels import TASKS
 from barometer.text import model_input
 from inference.calibration import expected_calibration_error
 from inference.classifier import Classifier
-from tests.barometer.test_cli import STARTER, barometer
+from tests.command_line import barometer
+from tests.conftest import STARTER
 from training.data import Rows, TaskData
 from training.evaluate import evaluate_rows
 from training.study.baselines import majority, tfidf
@@ -182,7 +183,7 @@ def test_command_prints_every_table_and_writes_its_files(tmp_path: Path) -> None
         "BAROMETER_SENTIMENT_DATA": str(tmp_path / "sentiment"),
         "COLUMNS": "200",
     }
-    done = barometer("evaluate", STARTER, state=tmp_path / "state", **settings)
+    done = barometer("evaluate", str(STARTER), state=tmp_path / "state", **settings)
     assert done.returncode == 0, done.stderr
     for part in ("starter on the validation rows", "TF-IDF + logistic regression", "surprise",
                  "no rows", "with negation", "names swapped: same emotion"):  # fmt: skip

@@ -159,15 +159,21 @@ def test_behaviour_may_fall_by_what_chance_explains_and_no_more() -> None:
     assert passed((500, 400, 381), (500, 400, 381)) == [True, True, False]  # a little everywhere
 
 
+@pytest.mark.alone
 def test_slower_graph_is_refused_and_the_same_graph_is_not(tmp_path: Path) -> None:
     texts = ["i feel so happy about the vote"] * 8
     slow = Classifier(open_model_folder(slow_down(copy_starter(tmp_path / "slow"))), 1)
     fast = Classifier(open_model_folder(STARTER), 1)
     same = Classifier(open_model_folder(STARTER), 1)
     assert slow.score(texts).emotions == pytest.approx(fast.score(texts).emotions, abs=1e-6)
-    for challenger, passes in ((slow, False), (same, True)):
+
+    def passes(challenger: Classifier) -> bool:
         times = interleaved_ms(fast, challenger, texts, lambda *_: None)
-        assert compare_latency(*times, Bounds()).passed == passes, times
+        return compare_latency(*times, Bounds()).passed
+
+    assert not passes(slow)
+    # Another test on the other core may slow one of the two: seldom thrice in a row.
+    assert any(passes(same) for _ in range(3))
 
 
 def test_release_rows_judge_only_models_that_set_them_apart(tmp_path: Path) -> None:
@@ -219,12 +225,17 @@ def test_live_labels_by_name_without_the_public_texts(tmp_path: Path) -> None:
         {"text": "Trains on time, lovely!", "emotion": "joy", "sentiment": "positive"},
         {"text": "i feel sad today", "emotion": "sadness"},
         {"text": "delayed once more", "emotion": None, "sentiment": "negative"},
+        {"text": "late, late, late", "emotion": "anger", "source": "reddit"},
+        {"text": "I FEEL SAD TODAY", "emotion": "joy", "may_train": False},
     ]
     file = tmp_path / "live.jsonl"
     file.write_text("\n".join(map(json.dumps, rows)) + "\n\n")
     emotion, sentiment = read_live(file, {fingerprint("I feel sad today!")})
     assert (emotion.rows.texts, emotion.rows.labels) == (["Trains on time, lovely!"], [1])
-    assert "1 left out" in emotion.note
+    assert emotion.note == (
+        "1 left out as public, 1 left out as from reddit, whose terms forbid it, "
+        "1 left out as marked may_train false"
+    )
     assert sentiment.rows.labels == [2, 0]
 
 

@@ -125,7 +125,7 @@ def test_drift_leaves_out_what_a_model_lacks_and_says_so(
     found = compare(whole, lacking, tmp_path / "page.html")
     assert set(found.columns) == {"sentiment", "sentiment_score", "length"}
     report = {**vars(found), "posts": 5, "reference": "r", "url": "/", "left_out": ["emotion"]}
-    assert "lacks them: emotion" in as_markdown(report, 1)
+    assert "lacks them: emotion" in as_markdown(report | {"other_languages": {}}, 1)
 
 
 def test_gate_refuses_a_challenger_that_lacks_a_task(

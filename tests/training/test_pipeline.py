@@ -32,6 +32,7 @@ from inference.model_folder import open_model_folder
 from inference.registry import fetch, load_champion, version_of, versions
 from tests.training.conftest import Trained
 from training.data import load_task
+from training.data_report import write_data_report
 from training.experiment import Audience, run_experiment
 from training.finetune import Finetuning, logits_of
 from training.graph import check_fused
@@ -171,6 +172,21 @@ def test_text_in_two_splits_is_dropped_from_train_and_counted(rows: Path, tmp_pa
     data = load_task("emotion", str(folder))
     assert data.dropped == 1
     assert len(data.train) + len(data.release) == 360
+
+
+def test_rows_that_may_teach_nobody_are_left_out_and_reported(rows: Path, tmp_path: Path) -> None:
+    before = load_task("emotion", str(rows / "emotion"))
+    for split in ("train", "validation", "test"):
+        lines = (rows / "emotion" / f"{split}.jsonl").read_text()
+        barred = [{"text": f"at x {split}", "label": 1, "source": "X"},
+                  {"text": f"not this {split}", "label": 1, "may_train": False}]  # fmt: skip
+        content = lines + "".join(json.dumps(row) + "\n" for row in barred)
+        (tmp_path / f"{split}.jsonl").write_text(content)
+    data = load_task("emotion", str(tmp_path))
+    reasons = {"from x, whose terms forbid it": 3, "marked may_train false": 3}
+    assert (data.forbidden, data.digest()) == (reasons, before.digest())
+    assert write_data_report({"emotion": data}, tmp_path)["emotion"]["forbidden"] == reasons
+    assert "6 rows left out that no model may learn from" in (tmp_path / "data.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ Nothing here needs torch or a network: features and logits come from the served 
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +72,9 @@ def adapt(
     """
     started = time.monotonic()
     check_target(target)
-    rows, unlabelled = read_by_time(plan.rows)
-    halves = split_by_time(rows, plan.learn, unlabelled)
+    halves = split_by_time(read_by_time(plan.rows), plan.learn)
     learn = halves.learn[-plan.labels :] if plan.labels else halves.learn
-    halves = Halves(learn, halves.measure, unlabelled, halves.repeated)
+    halves = replace(halves, learn=learn)
     tasks = _labelled_tasks(halves, plan.rows)
     model = open_model_folder(start or fetch(settings, ensure_champion(settings, STARTER)))
     _check_answered(model, tasks, plan.rows)
@@ -124,6 +123,7 @@ def adapt(
             "rows_digest": digest(learn),
             "rows_unlabelled": halves.unlabelled,
             "rows_repeated": halves.repeated,
+            "rows_forbidden": halves.forbidden,
             "replayed": source,
             "replay_weight": plan.replay_weight,
             "tasks": {

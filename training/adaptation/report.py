@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from barometer.console import print_line, print_table
+from training.permission import told
 
 
 def show(record: dict[str, Any], target: Path) -> None:
@@ -41,6 +42,8 @@ def show(record: dict[str, Any], target: Path) -> None:
         f"left out: {record['rows_unlabelled']} rows without label or text, "
         f"{record['rows_repeated']} learning rows that a measured row repeats"
     )
+    if record["rows_forbidden"]:
+        print_line(told(record["rows_forbidden"]))
     print_line(f"wrote {target} in {record['seconds']} s")
 
 

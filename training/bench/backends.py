@@ -21,20 +21,26 @@ class Texts:
     """What is classified."""
 
     source: str
-    """Where the texts come from, for the table's title."""
+    """Where the texts come from, as the table names them."""
     texts: list[str]
     labels: list[int]
     """Their emotions by number; empty where nobody has labelled them."""
 
 
 def compare(
-    folder: Path, given: Texts, threads: int, price: float, on_step: Callable[[int, str], None]
+    folder: Path,
+    posts: Texts,
+    labelled: Texts,
+    threads: int,
+    price: float,
+    on_step: Callable[[int, str], None],
 ) -> list[dict[str, Any]]:
     """Every backend's figures, or why it has none, in the order of `CONTENDERS`.
 
     Args:
         folder: a model folder; those made by `write_folder` hold what every backend needs.
-        given: the texts.
+        posts: the texts for speed, latency, memory, and agreement with the default backend.
+        labelled: the texts for the accuracy; perhaps the same.
         threads: threads of each backend.
         price: what an hour of this machine costs, in US dollars.
         on_step: told how many backends are done, and which is next.
@@ -42,22 +48,35 @@ def compare(
     lines = []
     for number, name in enumerate(CONTENDERS):
         on_step(number, name)
-        line = _alone(name, folder, given, threads)
+        line = _alone(name, folder, posts, labelled, threads)
         if "missing" not in line:
             hours = 1e6 / line["texts_per_second"] / 3600
             line["usd_per_million_texts"] = round(hours * price, 4)
             line["default"] = name == SERVED
         lines.append(line)
+    _agree(lines)
     return lines
 
 
-def _alone(name: str, folder: Path, given: Texts, threads: int) -> dict[str, Any]:
+def _agree(lines: Sequence[dict[str, Any]]) -> None:
+    """Put the share of texts with the default's labels in the place of each backend's labels."""
+    said = {line["backend"]: line.pop("said") for line in lines if "said" in line}
+    default = said.get(SERVED)
+    for line in lines:
+        own = said.get(line["backend"])
+        if own is not None:
+            same = default and [one == other for one, other in zip(own, default, strict=True)]
+            line["agrees"] = round(sum(same) / len(same), 4) if same else None
+
+
+def _alone(name: str, folder: Path, posts: Texts, labelled: Texts, threads: int) -> dict[str, Any]:
     job = {
         "name": name,
         "folder": str(folder),
         "threads": threads,
-        "texts": given.texts,
-        "labels": given.labels,
+        "texts": posts.texts,
+        "labelled": labelled.texts,
+        "labels": labelled.labels,
     }
     # Two thread pools on few cores starve each other: OpenMP's is told, too.
     env = {**os.environ, "OMP_NUM_THREADS": str(threads)}
@@ -76,7 +95,7 @@ def _alone(name: str, folder: Path, given: Texts, threads: int) -> dict[str, Any
     return line
 
 
-COLUMNS = ("backend", "texts/s", "p50 ms", "p99 ms", "MB", "accuracy", "USD/1M texts")
+COLUMNS = ("backend", "texts/s", "p50 ms", "p99 ms", "MB", "accuracy", "agrees", "USD/1M texts")
 
 
 def table(lines: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]:
@@ -89,6 +108,7 @@ def table(lines: Sequence[dict[str, Any]]) -> list[tuple[Any, ...]]:
             f"{line['p99_ms']:.2f}",
             f"{line['memory_mb']:.0f}",
             line["accuracy"],
+            line["agrees"],
             f"{line['usd_per_million_texts']:.3f}",
         )
         for line in lines

@@ -29,19 +29,19 @@ class TorchGraph:
         """Load the checkpoint.
 
         Raises:
-            ModelError: there is none.
+            ModelError: there is none, or it is not whole.
             UnavailableError: PyTorch is not installed, or finds no GPU.
         """
-        if not checkpoint.is_dir():
-            raise ModelError("needs the PyTorch weights: name them by --checkpoint.")
         try:
             import torch  # noqa: PLC0415 - the train extra
         except ModuleNotFoundError as error:
             raise UnavailableError(
-                "PyTorch is not installed: it is in the extra 'train'."
+                "PyTorch is not installed: it is in the extra 'train', which `make test` installs."
             ) from error
         if device == "cuda" and not torch.cuda.is_available():
             raise UnavailableError("PyTorch finds no GPU here.")
+        if not checkpoint.is_dir():
+            raise ModelError("needs the PyTorch weights: name them by --checkpoint.")
         from training.encoder import load_checkpoint  # noqa: PLC0415 - it takes transformers along
 
         torch.set_num_threads(threads)

@@ -17,6 +17,7 @@ import numpy as np
 import psutil
 
 from barometer.errors import BarometerError
+from barometer.labels import TASKS
 from inference.backends import OpenVinoGraph
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
@@ -29,7 +30,12 @@ WARM = 20
 
 
 def measure(
-    name: str, folder: Path, threads: int, texts: Sequence[str], labels: Sequence[int]
+    name: str,
+    folder: Path,
+    threads: int,
+    texts: Sequence[str],
+    labelled: Sequence[str],
+    labels: Sequence[int],
 ) -> dict[str, Any]:
     """Figures of one backend.
 
@@ -38,7 +44,11 @@ def measure(
         folder: the model folder.
         threads: threads of the backend's own.
         texts: what it classifies: all at once for the speed, one by one for the latency.
-        labels: their emotions, in the order of the labels; empty: accuracy stays unknown.
+        labelled: what the accuracy is of.
+        labels: the emotions of `labelled`, as numbers in the order of the labels.
+
+    Returns:
+        The figures; `said` holds the labels of each of `texts`, as numbers.
 
     Raises:
         BarometerError: the backend cannot run here, or not on this folder.
@@ -47,20 +57,21 @@ def measure(
     classifier = Classifier(open_model_folder(folder), threads, lambda *_: graph)
     for text in texts[:WARM]:
         classifier.score([text])
-    emotions = classifier.score(texts).emotions
+    said = classifier.score(texts)
     passes = [_seconds(classifier, texts) for _ in range(PASSES)]
     single = [_seconds(classifier, [text]) * 1000 for text in texts]
     p50, p99 = np.percentile(single, [50, 99])
-    right = None
-    if labels and emotions is not None:
-        right = round(float((emotions.argmax(axis=1) == np.array(labels)).mean()), 4)
+    emotions = classifier.score(labelled).emotions
+    right = None if emotions is None else float(np.mean(emotions.argmax(axis=1) == labels))
+    found = [given.argmax(axis=1) for task in TASKS if (given := said.of(task)) is not None]
     return {
         "backend": f"{name} {graph.precision}" if isinstance(graph, OpenVinoGraph) else name,
         "texts_per_second": round(len(texts) / statistics.median(passes), 1),
         "p50_ms": round(float(p50), 2),
         "p99_ms": round(float(p99), 2),
         "memory_mb": round(psutil.Process().memory_info().rss / 1e6, 1),
-        "accuracy": right,
+        "accuracy": None if right is None else round(right, 4),
+        "said": np.stack(found, axis=1).tolist(),
     }
 
 

@@ -36,6 +36,8 @@ def release(
 ) -> None:
     """Make the challenger champion, canary or shadow if it passes the gate; or take that back.
 
+    Where a service runs, release with --canary first: without one a canary would see no texts.
+
     Example: barometer release, and to take it back: barometer release --rollback
     """
     from inference.promotion import rollback as put_back

@@ -11,6 +11,7 @@ from inference.model_folder import ModelFolder
 from training.data import Rows, TaskData, load_task
 from training.labelled_rows import read_labelled_rows, rows_of
 from training.learnt import learnt_mark, read_learnt
+from training.permission import counted, told
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,8 @@ def read_live(
     """Rows of a jsonl file: `text`, and `emotion` or `sentiment` or both, by name.
 
     Left out are texts whose fingerprint is in `seen` (the public rows, which models learn from),
-    and those whose mark is in `learnt` (rows of one's own that a model was adapted to).
+    those whose mark is in `learnt` (rows of one's own that a model was adapted to), and those that
+    no model may learn from: the gate chooses models.
 
     Raises:
         DataError: the file or a line cannot be used; names the line.
@@ -107,16 +109,23 @@ def read_live(
             raise DataError(f"{row.place}: an object with a text is needed.")
         if not row.labels:
             raise DataError(f"{row.place}: an emotion or a sentiment is needed.")
-    public = [row for row in rows if row.mark in seen]
-    taught = [row for row in rows if row.mark not in seen and learnt_mark(row.mark) in learnt]
-    left_out = {row.place for row in (*public, *taught)}
+    barred = [row for row in rows if row.forbidden is not None]
+    public = [row for row in rows if row.mark in seen and row.forbidden is None]
+    known = {row.place for row in (*barred, *public)}
+    taught = [r for r in rows if r.place not in known and learnt_mark(r.mark) in learnt]
+    left_out = known | {row.place for row in taught}
     new = [row for row in rows if row.place not in left_out]
     if not new:
-        raise DataError(f"labels: {file} holds no row that the models have not learnt from.")
+        why = told(counted([row.forbidden for row in barred]))
+        raise DataError(
+            f"labels: {file} holds no row that the models have not learnt from"
+            f"{f' ({why})' if why else ''}."
+        )
     sets = []
     for task in TASKS:
         own = rows_of(task, new)
         counts = {"public": len(rows_of(task, public)), "learnt from": len(rows_of(task, taught))}
+        counts |= counted([row.forbidden for row in barred if task in row.labels])
         note = ", ".join(f"{count} left out as {why}" for why, count in counts.items() if count)
         if len(own):
             sets.append(RowSet(task, "live", own, note))

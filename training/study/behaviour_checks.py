@@ -102,10 +102,15 @@ def _score(answers: Answers) -> Answers:
     return score
 
 
+def plainly(emotion: str) -> list[str]:
+    """Sentences whose emotion no reader mistakes."""
+    felt = [t.format(word=word) for t in cases.FEELING for word in cases.FEELINGS[emotion]]
+    return felt + list(cases.TOLD[emotion])
+
+
 def _emotions() -> Iterator[Check]:
     for emotion in EMOTIONS:
-        felt = [t.format(word=word) for t in cases.FEELING for word in cases.FEELINGS[emotion]]
-        yield _labelled(emotion, "emotion", felt + list(cases.TOLD[emotion]), EMOTIONS)
+        yield _labelled(emotion, "emotion", plainly(emotion), EMOTIONS)
     for emotion in EMOTIONS:
         denied = [t.format(word=word) for t in cases.NOT_FELT for word in cases.FEELINGS[emotion]]
         yield _labelled(f"{emotion} denied", "emotion", denied, EMOTIONS, wrong=emotion)

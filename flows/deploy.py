@@ -13,11 +13,13 @@ import httpx
 
 from barometer.console import print_line
 from barometer.errors import UnavailableError
-from barometer.settings import REPOSITORY
+from barometer.settings import REPOSITORY, settings
 
 POOL = "barometer"
 FIRST_RUNS = ("ingest/ingest", "watch/watch")
 """Run at once, so that a fresh machine shows a report before its first scheduled hour."""
+FIRST_RUNS_OF_REDDIT = ("recheck/recheck",)
+"""Run at once where Reddit is read: its terms want what is deleted there gone within a day."""
 SERVER_WAIT_S = 120.0
 
 
@@ -47,7 +49,8 @@ def main() -> None:
     wait_for_server(os.environ["PREFECT_API_URL"], SERVER_WAIT_S)
     _prefect("work-pool", "create", POOL, "--type", "process", "--overwrite")
     _prefect("--no-prompt", "deploy", "--all")
-    for deployment in FIRST_RUNS:
+    reddit = FIRST_RUNS_OF_REDDIT if settings().reddit_client_id else ()
+    for deployment in (*FIRST_RUNS, *reddit):
         _prefect("deployment", "run", deployment)
     print_line("flows are deployed; the worker starts")
     worker = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--limit", "2"]

@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import os
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
+from pydantic import SecretStr
 
 from barometer.console import print_line, print_table
 from barometer.database import database_url, engine_for, migrate
@@ -17,11 +20,13 @@ from barometer.redis_server import redis_url, server_command
 from barometer.settings import PREFIX, Settings
 from barometer.tracking import artifact_root, tracking_uri
 from flows.interrupt import keep_interrupts
+from ingestion.catalog import KINDS
 from ingestion.command import recording, track_recorded
-from ingestion.rss import RssSource
+from ingestion.feeds.rss import RssSource
 from serving.parts import STARTER
 from serving.run import bento_command, bento_environment, is_free
 from serving.supervise import Process, lock, supervise
+from serving.workers import worker_processes
 from training.register import ensure_champion
 
 LOOPBACK = "127.0.0.1"
@@ -82,7 +87,7 @@ def processes(settings: Settings, *, replay: bool) -> list[Process]:
             quiet=True,
             grace_s=settings.shutdown_s + CLOSING_S,
         ),
-        Process("scorer", [*barometer, "work", "--name", "scorer-1"], shared),
+        *_scorers(settings, shared),
         Process("prefect", _prefect_command(settings), shared, quiet=True),
         Process("flows", [sys.executable, "-m", "flows.deploy"], shared, quiet=True),
     ]
@@ -90,6 +95,8 @@ def processes(settings: Settings, *, replay: bool) -> list[Process]:
         # In the environment, not on the command line: a database's URI may hold its password.
         store = {"MLFLOW_BACKEND_STORE_URI": tracking_uri(settings)}
         listed.append(Process("mlflow", _mlflow_command(settings), {**shared, **store}, quiet=True))
+    if any(kind.live and not kind.missing(settings) for kind in KINDS):
+        listed.append(Process("follow", [*barometer, "ingest", "--follow"], shared))
     if replay:
         listed.append(Process("replay", [*barometer, "ingest", "--source", "replay"], shared))
     if not settings.redis_url:
@@ -97,11 +104,17 @@ def processes(settings: Settings, *, replay: bool) -> list[Process]:
     return listed
 
 
+def _scorers(settings: Settings, shared: dict[str, str]) -> list[Process]:
+    half = (os.cpu_count() or 2) // 2  # the service has the other
+    scorers = worker_processes(settings, settings.workers, cores=half)
+    return [replace(scorer, env={**shared, **scorer.env}) for scorer in scorers]
+
+
 def environment(settings: Settings) -> dict[str, str]:
     """What every child is told: the settings of this process, and to phone nobody."""
     given: dict[str, object] = {
         **{
-            f"{PREFIX}{name.upper()}": " ".join(value) if isinstance(value, tuple) else value
+            f"{PREFIX}{name.upper()}": _plain(value)
             for name, value in settings
             if name in settings.model_fields_set
         },
@@ -121,6 +134,13 @@ def environment(settings: Settings) -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
     return {name: str(value) for name, value in given.items()}
+
+
+def _plain(value: object) -> object:
+    """A setting's value as the environment holds it: secrets themselves, not their mask."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return " ".join(value) if isinstance(value, tuple) else value
 
 
 def with_free_ports(settings: Settings) -> Settings:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from barometer.database import database_url, engine_for, migrate, writing
 from barometer.errors import DataError
+from barometer.languages import languages_asked
 from barometer.settings import Settings
 from barometer.tables import DriftReportRow
 from barometer.tracking import CHAMPION, EXPERIMENT, mlflow_client
@@ -15,6 +16,7 @@ from inference.registry import fetch, version_of
 from monitoring.columns import left_out
 from monitoring.drift import compare
 from monitoring.reports import report_folder
+from monitoring.summary import told
 from monitoring.window import live_window, validation_reference
 
 KEEP_REPORTS = 50
@@ -34,11 +36,14 @@ def report_now(settings: Settings) -> dict[str, Any]:
     url = database_url(settings)
     migrate(url)
     engine = engine_for(url)
-    window = live_window(engine, settings.drift_window_h)
+    languages = languages_asked(None, settings.languages)
+    window = live_window(engine, settings.drift_window_h, languages)
     if len(window.table) < settings.drift_min_posts:
+        others = told(window.others)
         raise DataError(
             f"the last {settings.drift_window_h:g} h hold {len(window.table)} posts, too few for a "
             f"drift report: BAROMETER_DRIFT_MIN_POSTS asks for {settings.drift_min_posts}."
+            + (f" {others}" if others else "")
         )
     champion = version_of(mlflow_client(settings), settings.model_name, CHAMPION)
     reference = validation_reference(fetch(settings, champion))
@@ -56,6 +61,8 @@ def report_now(settings: Settings) -> dict[str, Any]:
         reference=f"validation rows of version {champion}",
         drifted=drift.drifted,
         columns=drift.columns,
+        languages=str(languages),
+        other_languages=window.others,
     )
     summary = {
         "name": name,
@@ -65,6 +72,8 @@ def report_now(settings: Settings) -> dict[str, Any]:
         "drifted": drift.drifted,
         "columns": drift.columns,
         "left_out": left_out(drift.columns),
+        "languages": row.languages,
+        "other_languages": row.other_languages,
         "url": f"/drift/{name}",
     }
     # MLflow first: when it is away nothing was listed, and the next try makes no second report.

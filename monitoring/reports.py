@@ -35,6 +35,8 @@ def latest_reports(engine: Engine) -> list[dict[str, Any]]:
                 "drifted": row.drifted,
                 "columns": row.columns,
                 "left_out": left_out(row.columns),
+                "languages": row.languages,
+                "other_languages": row.other_languages,
                 "url": f"/drift/{row.name}",
             }
             for row in session.scalars(newest)

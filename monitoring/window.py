@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 
 from barometer.errors import ModelError
+from barometer.languages import EVERY, UNKNOWN, Languages
 from barometer.tables import PostRow
 from barometer.text import model_input
 from monitoring.columns import COLUMNS
@@ -26,15 +27,19 @@ class Window:
     start: datetime
     end: datetime
     model_version: str
+    others: dict[str, int]
+    """How many posts of this time are left out for their language, by language."""
 
 
-def live_window(engine: Engine, hours: float) -> Window:
+def live_window(engine: Engine, hours: float, languages: Languages = EVERY) -> Window:
     """The newest posts of the last `hours`, at most `MOST_POSTS`, in one model version's words.
 
+    Posts in other languages than `languages` are left out: they differ from the reference anyway.
     Only posts of the newest version count: a new model answers differently without any drift.
     """
     end = datetime.now(UTC)
     start = end - timedelta(hours=hours)
+    then = (PostRow.created_at >= start, PostRow.created_at <= end)
     statement = (
         select(
             PostRow.created_at,
@@ -45,12 +50,14 @@ def live_window(engine: Engine, hours: float) -> Window:
             PostRow.text,
             PostRow.model_version,
         )
-        .where(PostRow.created_at >= start, PostRow.created_at <= end)
+        .where(*then, languages.among(PostRow.language))
         .order_by(PostRow.created_at.desc())
         .limit(MOST_POSTS)
     )
+    by_language = select(PostRow.language, func.count()).where(*then).group_by(PostRow.language)
     with engine.connect() as connection:
         rows = connection.execute(statement).all()
+        counts = connection.execute(by_language).all()
     version = rows[0].model_version if rows else ""
     rows = [row for row in rows if row.model_version == version]
     table = pd.DataFrame(
@@ -62,7 +69,9 @@ def live_window(engine: Engine, hours: float) -> Window:
             "length": [float(len(model_input(row.text))) for row in rows],
         }
     )
-    return Window(table, min((row.created_at for row in rows), default=start), end, version)
+    others = {name or UNKNOWN: posts for name, posts in counts if not languages.have(name)}
+    first = min((row.created_at for row in rows), default=start)
+    return Window(table, first, end, version, others)
 
 
 def validation_reference(model_folder: Path) -> pd.DataFrame:

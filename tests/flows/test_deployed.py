@@ -1,6 +1,10 @@
 """The flows as `barometer up` deploys them: a real Prefect server, a real worker."""
 
+import json
+from typing import Any
+
 import httpx
+import pytest
 
 from tests.machine import Machine, eventually
 
@@ -15,12 +19,37 @@ def runs(machine: Machine, flow: str) -> list[dict]:
     return prefect(machine, "/flow_runs/filter", {"flows": {"name": {"any_": [flow]}}})
 
 
-def test_flows_are_deployed_on_a_schedule(machine: Machine) -> None:
+@pytest.fixture(scope="module")
+def deployed(machine: Machine) -> dict[str, dict]:
     def deployments() -> dict[str, dict]:
         return {item["name"]: item for item in prefect(machine, "/deployments/filter")}
 
-    found = eventually(lambda: len(d := deployments()) >= 3 and d, "flows are not deployed", 90)
-    assert set(found) == {"ingest", "watch", "bring_in"}
+    return eventually(lambda: len(d := deployments()) >= 7 and d, "flows are not deployed", 240)
+
+
+@pytest.fixture(scope="module")
+def analysis(machine: Machine, deployed: dict[str, dict]) -> dict[str, Any]:
+    """An answer that the sync flow is told to write, while the other tests wait for their flows."""
+    answer: dict[str, Any] = machine.post("/analyze", {"keyword": "cats of the sync", "limit": 3})
+    run = f"/api/deployments/{deployed['recover']['id']}/create_flow_run"
+    response = httpx.post(f"{machine.prefect}{run}", json={"parameters": {"now": True}}, timeout=30)
+    response.raise_for_status()
+    return answer
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _recheck(machine: Machine, deployed: dict[str, dict]) -> None:
+    """A run of the daily check, which nobody waits a day for."""
+    run = f"/api/deployments/{deployed['recheck']['id']}/create_flow_run"
+    httpx.post(f"{machine.prefect}{run}", json={}, timeout=30).raise_for_status()
+
+
+@pytest.mark.usefixtures("analysis")
+def test_flows_are_deployed_on_a_schedule(deployed: dict[str, dict]) -> None:
+    found = dict(deployed)
+    assert set(found) == {
+        "ingest", "collect", "watch", "bring_in", "sync", "recover", "recheck",
+    }  # fmt: skip
     assert {deployment["work_pool_name"] for deployment in found.values()} == {"barometer"}
     assert found.pop("bring_in")["schedules"] == []  # it runs when `POST /models` asks
     for deployment in found.values():
@@ -65,8 +94,12 @@ def test_watch_flow_leaves_a_drift_report_on_the_service(machine: Machine) -> No
     assert page.headers["content-type"].startswith("text/html")
     assert "unsafe-inline" in page.headers["content-security-policy"]
     assert len(page.content) > 1_000_000
-    artifacts = prefect(machine, "/artifacts/filter")
-    assert any(report["url"] in str(item["data"]) for item in artifacts if item["key"] == "drift")
+
+    def summary() -> bool:  # the flow writes it once the report is kept
+        artifacts = [a for a in prefect(machine, "/artifacts/filter") if a["key"] == "drift"]
+        return any(report["url"] in str(artifact["data"]) for artifact in artifacts)
+
+    eventually(summary, "Prefect shows no summary of the report", 60)
 
 
 def test_starter_is_the_champion_in_mlflow(machine: Machine) -> None:
@@ -87,3 +120,27 @@ def test_starter_is_the_champion_in_mlflow(machine: Machine) -> None:
     metrics = {item["key"]: item["value"] for item in run["data"]["metrics"]}
     assert metrics["validation.emotion.accuracy"] >= 0.925
     assert machine.get("/status")["parts"]["model"]["detail"] == "barometer version 1"
+
+
+def test_sync_flow_puts_an_answer_into_its_history(
+    machine: Machine, analysis: dict[str, Any]
+) -> None:
+    path = "/analyze/history?keyword=cats+of+the+sync"
+    [written] = eventually(lambda: machine.get(path)["analyses"], "nothing is written", 120)
+    assert written["agg"] == analysis["agg"]
+
+    def artifacts() -> list[dict]:
+        return [item for item in prefect(machine, "/artifacts/filter") if item["key"] == "sync"]
+
+    [table, *_] = eventually(artifacts, "the flow left no table")
+    assert {"what": "missing", "value": 0} in json.loads(table["data"])
+
+
+def test_daily_check_of_reddit_needs_nothing_where_nothing_of_it_is_stored(
+    machine: Machine,
+) -> None:
+    def ended() -> dict | None:
+        return next((run for run in runs(machine, "recheck") if run["end_time"]), None)
+
+    run = eventually(ended, "the recheck flow has not ended", 120)
+    assert (run["state_type"], run["state"]["message"]) == ("COMPLETED", "0 of 0 are gone")

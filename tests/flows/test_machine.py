@@ -13,7 +13,9 @@ import pytest
 
 from barometer.database import engine_for
 from barometer.events import tracked
-from barometer.settings import REPOSITORY
+from barometer.settings import REPOSITORY, read_settings
+from flows.machine import environment
+from ingestion.catalog import kind_of
 from tests.machine import Machine, eventually, running_machine
 
 
@@ -96,6 +98,26 @@ def test_topic_that_was_asked_for_is_tracked_without_news(tmp_path: Path) -> Non
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(40)
+
+
+def test_processes_are_told_each_setting_as_it_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {
+        "STATE_DIR": str(tmp_path), "MASTODON_SERVERS": "off", "BLUESKY_URL": "off",
+        "REDDIT_SUBREDDITS": "r/news,city", "LANGUAGES": "en,de", "NEWS_LANGUAGE": "any",
+        "FILES_COLUMNS": "text='Review text' id=ticket", "AUTHOR_KEY": "0123456789abcdef",
+        "WEBHOOK_SECRETS": "form:0123456789abcdef",
+    }  # fmt: skip
+    for name, value in given.items():
+        monkeypatch.setenv(f"BAROMETER_{name}", value)
+    told = read_settings()
+    for name, value in environment(told).items():
+        monkeypatch.setenv(name, value)
+    heard = read_settings()
+    for name in given:
+        assert getattr(heard, name.lower()) == getattr(told, name.lower())
+    assert kind_of("mastodon").missing(heard)
 
 
 def test_taken_port_is_named(tmp_path: Path, machine: Machine) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from barometer.database import database_url, engine_for, migrate
 from barometer.errors import DataError, NotFoundError
+from barometer.languages import languages_asked
 from barometer.settings import Settings
 from barometer.store import store
 from barometer.tracking import EXPERIMENT, mlflow_client
@@ -16,6 +17,7 @@ from monitoring.columns import COLUMNS
 from monitoring.command import report_now
 from monitoring.drift import compare
 from monitoring.reports import latest_reports, report_file
+from monitoring.summary import as_markdown
 from monitoring.window import live_window, validation_reference
 from serving.judge import judge
 from tests.conftest import STARTER, judgement, post
@@ -55,6 +57,13 @@ def test_window_speaks_with_one_model_version_only(engine: Engine) -> None:
     window = live_window(engine, hours=6)
     assert window.model_version == "7"
     assert window.table.emotion.tolist() == ["joy"]
+    foreign = post(4, "ein Bild", language="de", created_at=now - timedelta(minutes=2))
+    store(engine, [(foreign, judgement("anger"))])
+    read = languages_asked(None, ["en"])
+    assert live_window(engine, 6, read).table.emotion.tolist() == ["joy"]
+    assert live_window(engine, 6, read).others == {"de": 1}
+    assert live_window(engine, 6).table.emotion.tolist() == ["joy", "anger"]
+    assert live_window(engine, 6).others == {}
     assert list(window.table) == list(pd.Index(["emotion", "sentiment", *COLUMNS[2:]]))
 
 
@@ -67,14 +76,18 @@ def test_report_is_kept_listed_and_logged(settings: Settings, model: LoadedModel
     texts = [f"i am angry about train {number}" for number in range(120)]
     posts = [post(n, text, created_at=now - timedelta(seconds=n)) for n, text in enumerate(texts)]
     store(engine, list(zip(posts, judge(model, texts), strict=True)))
+    foreign = post("de", "der Zug", language="de", created_at=now)
+    store(engine, [(foreign, judgement())])
     with pytest.raises(NotFoundError, match="champion"):
         report_now(settings)
     ensure_champion(settings, STARTER)
     summary = report_now(settings)
     assert summary["drifted"]
     assert summary["posts"] == 120
+    assert (summary["languages"], summary["other_languages"]) == ("en", {"de": 1})
+    assert "in other languages: de 1." in as_markdown(summary, 1)
     [listed] = latest_reports(engine)
-    assert listed["name"] == summary["name"]
+    assert (listed["name"], listed["other_languages"]) == (summary["name"], {"de": 1})
     assert report_file(settings, engine, summary["name"]).stat().st_size > 1_000_000
     with pytest.raises(NotFoundError):
         report_file(settings, engine, "../mlflow")

@@ -8,36 +8,24 @@ find every file in the system's memory. Wall-clock seconds mean something on a m
 other work only; processor seconds are told beside them. Memory is resident, after 1,000 texts.
 """
 
-import os
-import signal
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
-import psutil
 
 from barometer.console import print_table
 from barometer.redis_server import connected, server_command
-from barometer.settings import REPOSITORY, Settings
+from barometer.settings import Settings
+from benchmarks.scratch import BAROMETER, running, scratch_settings
 from serving.parts import STARTER
-from serving.run import is_free
 from training.register import ensure_champion
 
 STARTS = 4
 READY_S = 120.0
-BARE = [sys.executable, "-m", "barometer"]
 
 
 def main() -> None:
     """Measure and print the table."""
-    with tempfile.TemporaryDirectory(prefix="barometer-start-") as scratch:
-        port = next(number for number in range(3900, 3999) if is_free(number))
-        settings = Settings(state_dir=Path(scratch), port=port, news_search_url="off")
+    with scratch_settings() as settings:
         ensure_champion(settings, STARTER)
         with running(server_command(settings), settings):
             connected(settings, wait_s=10)
@@ -49,7 +37,7 @@ def main() -> None:
 def start(settings: Settings, number: int) -> tuple[str, float, float, float, float]:
     """One start; a line of the table."""
     began = time.perf_counter()
-    with running([*BARE, "serve"], settings) as process:
+    with running([*BAROMETER, "serve"], settings) as process:
         base = f"http://127.0.0.1:{settings.port}"
         with httpx.Client(base_url=base, timeout=60) as http:
             while not answers(http):
@@ -73,28 +61,6 @@ def answers(http: httpx.Client) -> bool:
         return http.post("/predict", json={"text": "i am glad"}).is_success
     except httpx.TransportError:
         return False
-
-
-@contextmanager
-def running(command: list[str], settings: Settings) -> Iterator[psutil.Process]:
-    """The command as a process, stopped at the end."""
-    given = {
-        "BAROMETER_STATE_DIR": str(settings.state),
-        "BAROMETER_PORT": str(settings.port),
-        "BAROMETER_NEWS_SEARCH_URL": settings.news_search_url,
-    }
-    process = subprocess.Popen(  # noqa: S603 - our own command lines
-        command,
-        cwd=REPOSITORY,
-        env={**os.environ, **given},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield psutil.Process(process.pid)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 # make run   everything on this machine, from an empty clone to a live stream
 # make test  the whole test suite, from an empty clone
-# make bench what can run the model here, compared; BENCH="--checkpoint FOLDER" adds PyTorch
-# Options: REPLAY=posts.jsonl TRACK="some topic" PYTHON=python3.12 PYTEST="-k stream"
+# make bench what can run the model here, compared (BENCH="--checkpoint FOLDER" for one of yours),
+#            and how fast one scorer stores posts, and how late
+# Options: REPLAY=posts.jsonl TRACK="some topic" PYTHON=python3.12 PYTEST="-k stream" WORKERS=4
 
 SHELL := /bin/bash
 VENV := .venv
@@ -9,6 +10,7 @@ BIN := $(VENV)/bin
 TORCH ?= torch==2.13.0
 export REPLAY TRACK
 PYTEST ?=
+WORKERS ?= 2
 # Ask each candidate: a version manager's shim may be there and answer nothing.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null \
@@ -19,16 +21,18 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requi
 .PHONY: help run test bench lint format lock browser clean
 
 help:
-	@sed -n '1,4s/^# //p' Makefile
+	@sed -n '1,5s/^# //p' Makefile
 
 run: $(VENV)/.run
 	@BAROMETER_REPLAY="$${REPLAY:-$$BAROMETER_REPLAY}" $(BIN)/barometer up $${TRACK:+--track "$$TRACK"}
 
 test: $(VENV)/.test
-	@$(BIN)/python -m pytest $(PYTEST)
+	@$(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder -m "not alone" $(PYTEST) || [ $$? -eq 5 ]
+	@$(BIN)/python -m pytest -m alone $(PYTEST) || [ $$? -eq 5 ]
 
 bench: $(VENV)/.run
 	@$(BIN)/barometer bench backends $(BENCH)
+	@$(BIN)/barometer bench pipeline
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff format --check .

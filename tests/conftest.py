@@ -1,15 +1,18 @@
 """Fixtures that many rooms share: a clean environment, real Redis, both databases, the starter."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from redis import Redis
 from sqlalchemy import Engine
 
+from barometer.broker import Broker
 from barometer.database import engine_for, migrate
 from barometer.posts import Judgement, Post
 from barometer.redis_server import carried_binary, connect
@@ -17,15 +20,18 @@ from barometer.settings import REPOSITORY, Settings
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from inference.registry import LoadedModel
+from tests.brokers import KINDS, Stream
 from tests.ingestion.feed_bodies import news_search
 from tests.ingestion.feed_server import Exchange, feed_server
 from tests.machine import Machine, running_machine
+from tests.scheduling import LONG, ByGroup, group_of
 from tests.servers import NO_POSTGRES, postgres_database, redis_server
 from tests.training.tiny_rows import write_rows
 
 for name in [name for name in os.environ if name.startswith("BAROMETER_")]:
     del os.environ[name]
 os.environ |= {"ORT_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1", "OMP_NUM_THREADS": "1"}
+os.environ["BAROMETER_HACKERNEWS_URL"] = "off"  # no test asks the world outside
 
 STARTER = REPOSITORY / "models" / "starter"
 
@@ -33,6 +39,9 @@ STARTER = REPOSITORY / "models" / "starter"
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(state_dir=tmp_path / "state", news_search_url="off")
+
+
+WITH_KAFKA = ("test_broker", "test_delivery", "test_scorer")
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +56,41 @@ def redis(redis_url: str) -> Redis:
     client = connect(redis_url)
     client.flushall()
     return client
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take long come first, so that no worker is left alone with them in the end.
+
+    Kafka is tried where delivery is at stake, and with SQLite: databases know of no broker.
+    """
+    items[:] = [item for item in items if _is_tried(item)]
+    items.sort(key=lambda item: group_of(item.path.stem) not in LONG)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Each file on one worker, and files that share a server on the same."""
+    return ByGroup(config, log)
+
+
+def _is_tried(item: pytest.Item) -> bool:
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    if params.get("stream") != "Kafka":
+        return True
+    return item.path.stem in WITH_KAFKA and params.get("database_url") != "postgresql"
+
+
+@pytest.fixture(params=KINDS)
+def stream(request: pytest.FixtureRequest) -> Iterator[Stream]:
+    """An empty stream in a broker of each kind."""
+    with KINDS[request.param](request) as opened:
+        yield opened
+
+
+@pytest.fixture
+def broker(stream: Stream) -> Iterator[Broker]:
+    """A client of that stream."""
+    with contextlib.closing(stream.open()) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
@@ -127,9 +171,11 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         search = news.serve("/search", answer_topic) + "?q={keyword}"
         folder = tmp_path_factory.mktemp("machine")
         write_rows(folder / "rows")
+        (folder / "files").mkdir()
         with running_machine(
             folder,
             BAROMETER_NEWS_SEARCH_URL=search,
+            BAROMETER_FILES_DIR=str(folder / "files"),
             BAROMETER_EMOTION_DATA=str(folder / "rows" / "emotion"),
             BAROMETER_SENTIMENT_DATA=str(folder / "rows" / "sentiment"),
         ) as running:

@@ -18,7 +18,7 @@ import httpx
 import psycopg
 from psycopg import sql
 
-from barometer.redis_server import connect, redis_url, server_command
+from barometer.redis_server import connect, redis_url, server_binary, server_command
 from barometer.settings import Settings
 
 NO_POSTGRES = "no PostgreSQL was found, and none could be started: install postgresql"
@@ -36,6 +36,24 @@ def redis_server(state: Path, binary: str | None = None) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
+        process.wait(10)
+
+
+@contextmanager
+def bare_redis(folder: Path, port: int, replica_of: str = "") -> Iterator[str]:
+    """A Redis as it comes, on a TCP port: nothing is kept on disk; perhaps another's replica."""
+    folder.mkdir(exist_ok=True)
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
+    if replica_of:
+        options += ["--replicaof", *replica_of.split()]
+    diskless = ["--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0"]
+    process = subprocess.Popen([server_binary(), *options, *diskless], stdout=subprocess.DEVNULL)
+    url = f"redis://127.0.0.1:{port}"
+    try:
+        _until(lambda: connect(url).ping(), "Redis")
+        yield url
+    finally:
+        process.kill()
         process.wait(10)
 
 

@@ -4,7 +4,6 @@ import asyncio
 import json
 import multiprocessing
 import os
-import re
 import shutil
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack
@@ -21,9 +20,9 @@ from sqlalchemy import Engine
 from barometer import collection
 from barometer.authors import Authors
 from barometer.collection import SCHEMA, locked, parts
-from barometer.database import database_url, engine_for, migrate
+from barometer.database import engine_for, migrate
 from barometer.erasure import keep_away
-from barometer.errors import InputError, NotFoundError, SourceError, StorageError
+from barometer.errors import SourceError, StorageError
 from barometer.events import Event, track
 from barometer.languages import Languages, languages_asked
 from barometer.parquet import SCHEMA as EXPORTED
@@ -32,12 +31,9 @@ from barometer.posts import Post
 from barometer.settings import Settings
 from barometer.source_states import Taken, position_of, readings, save_reading
 from ingestion.intake import Reading
-from ingestion.offline.collect import collect, plan_collecting
 from ingestion.offline.intake import Collecting
-from ingestion.plan import Planned
 from ingestion.reading import read_source
 from ingestion.source import Position
-from tests.command_line import barometer
 from tests.conftest import post
 from training.collected_rows import collected_rows, write_sample
 
@@ -285,34 +281,6 @@ async def test_folder_that_cannot_be_used_is_named(folder: Path, engine: Engine)
         pass
 
 
-def test_command_reads_what_is_ready_and_says_what_is_left_out(
-    settings: Settings, tmp_path: Path
-) -> None:
-    given = settings.model_copy(update={"files_dir": str(tmp_path / "in")})
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "a.csv").write_text("text\nthe vote\nelse\nthe city vote\n")
-    migrate(database_url(given))
-    engine = engine_for(database_url(given))
-    asked = ("files", "reddit", "bluesky", "news")
-    track(engine, VOTE.model_copy(update={"sources": asked}))
-    track(engine, Event(slug="city", title="City", keywords=("city",), sources=("files",)))
-    plan = plan_collecting(given)
-    assert plan.readings == [Planned("files", "vote"), Planned("files", "city")]
-    assert plan.left_out == {
-        "reddit": "is left out: its terms allow no model to learn from its posts",
-        "bluesky": "is left out: it can only be followed",
-        "news": "is left out: set BAROMETER_NEWS_API_KEY",
-    }
-    found = [collect(given, planned) for planned in plan.readings]
-    assert [(r.accepted, r.duplicates) for r in found] == [(2, 0), (0, 1)]
-    assert plan_collecting(given, "files", "vote").readings == [Planned("files", "vote")]
-    assert "reddit" in plan_collecting(given, "reddit").left_out
-    with pytest.raises(NotFoundError, match="'none' is not tracked"):
-        plan_collecting(given, slug="none")
-    with pytest.raises(InputError, match="terms allow no model"):
-        collect(given, Planned("reddit", "vote"))
-
-
 async def test_training_reads_it_back_as_rows_to_label(
     folder: Path, engine: Engine, tmp_path: Path
 ) -> None:
@@ -336,22 +304,3 @@ async def test_training_reads_it_back_as_rows_to_label(
     assert few[0]["source"] == "test"
     with pytest.raises(StorageError, match="nowhere"):
         write_sample(folder, tmp_path / "nowhere" / "a.jsonl", 5, read_ones)
-
-
-def test_commands_collect_and_hand_out_a_sample(tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "a.jsonl").write_text('{"text": "the vote"}\n{"text": \n')
-    state, env = tmp_path / "state", {"BAROMETER_FILES_DIR": str(tmp_path / "in")}
-    url = database_url(Settings(state_dir=state))
-    migrate(url)
-    track(engine_for(url), VOTE.model_copy(update={"sources": ("files", "reddit")}))
-    words = ("ingest", "--offline")
-    table = barometer(*words, state=state, **env).stdout
-    assert re.search(r"files\s+│ vote\s+│\s+1 │\s+0 │\s+1 │", table)
-    assert "reddit is left out: its terms allow no model to learn from its posts" in table
-    told = json.loads(barometer(*words, "--source", "files", "--json", state=state, **env).stdout)
-    assert [line["accepted"] for line in told["readings"]] == [0]
-    sample = barometer("posts", "collected", str(tmp_path / "rows.jsonl"), state=state)
-    assert sample.stdout == f"1 collected posts are in {tmp_path / 'rows.jsonl'}\n"
-    refused = barometer(*words, "--follow", state=state)
-    assert (refused.returncode, "--offline" in refused.stderr) == (64, True)

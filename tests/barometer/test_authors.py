@@ -64,7 +64,7 @@ def _mark(folder: Path) -> str:
 
 
 def test_key_is_made_once_and_for_this_user_alone(tmp_path: Path) -> None:
-    with multiprocessing.get_context("fork").Pool(4) as pool:
+    with multiprocessing.get_context("forkserver").Pool(4) as pool:
         [_] = set(pool.map(_mark, [tmp_path] * 16))
     file = tmp_path / "author.key"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600

@@ -244,11 +244,11 @@ def test_killed_in_the_middle_nothing_is_torn_doubled_or_lost(
     track(engine, VOTE)
     engine.dispose()
     url = f"sqlite:///{tmp_path / 'test.db'}"
-    victim = multiprocessing.get_context("fork").Process(
+    victim = multiprocessing.get_context("forkserver").Process(
         target=_die, args=(folder, url, place, after)
     )
     victim.start()
-    victim.join(20)
+    victim.join(60)
     assert victim.exitcode == 9
     assert len(rows(folder)) == 4 * after  # whole files of whole days, or nothing
     assert asyncio.run(read(folder, engine, _three_days())).error is None

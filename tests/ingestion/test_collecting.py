@@ -248,7 +248,7 @@ def test_killed_in_the_middle_nothing_is_torn_doubled_or_lost(
         target=_die, args=(folder, url, place, after)
     )
     victim.start()
-    victim.join(60)
+    victim.join(120)
     assert victim.exitcode == 9
     assert len(rows(folder)) == 4 * after  # whole files of whole days, or nothing
     assert asyncio.run(read(folder, engine, _three_days())).error is None

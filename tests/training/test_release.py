@@ -64,6 +64,7 @@ def command(settings: Settings, *words: str) -> subprocess.CompletedProcess[str]
     )  # fmt: skip
 
 
+@pytest.mark.alone
 def test_better_model_becomes_champion_and_rollback_puts_the_former_back(
     settings: Settings, tmp_path: Path
 ) -> None:
@@ -113,6 +114,7 @@ def test_model_degraded_in_one_class_is_refused_and_the_report_says_why(
     assert (folder / "report.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.alone
 def test_canary_comes_before_production(settings: Settings, tmp_path: Path) -> None:
     worse = lose_class(copy_starter(tmp_path / "worse"), "positive")
     register(settings, worse, CHAMPION)

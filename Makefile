@@ -69,7 +69,7 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: $(BIN)/python pyproject.toml requirements.lock
-	@echo "Installing Barometer, once; this takes a minute or two ..."
+	@echo "Installing Barometer, once; this takes a few minutes ..."
 	@$(PIP) -e '.[ops]'
 	@touch $@
 

@@ -109,7 +109,7 @@ def analysis_history(
     hours: Annotated[int, Query(ge=1, le=366 * 24, description="how far back")] = 7 * 24,
     limit: Annotated[int, Query(ge=1, le=500, description="the most that are listed")] = 100,
 ) -> dict[str, Any]:
-    """What `/analyze` computed of a keyword before, newest first: how its mood moved.
+    """What was computed of a keyword before, newest first: how its mood moved.
 
     They are written while the machine is idle: the newest follow after minutes.
     """

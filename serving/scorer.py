@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from barometer.broker import Broker, Entry
-from barometer.errors import BrokerError, ModelError
+from barometer.errors import BrokerError, ModelError, SettingsError
 from barometer.events import tracked, with_events
 from barometer.forgotten import forgotten_among
 from barometer.live import announce, count_scored
@@ -75,6 +75,9 @@ class Scorer:
 
         Nothing is taken while the database is away: a delivery that ends in an outage says nothing
         about its posts, and does not count against them.
+
+        Raises:
+            SettingsError: there is no usable key for authors' names; that does not count either.
         """
         wait = SHORTEST_WAIT_S
         tidied = -TIDY_EVERY_S
@@ -102,7 +105,7 @@ class Scorer:
         entries = self._broker.receive(self._name, self._batch, BLOCK_MS)
         try:
             self.work(entries)
-        except (DBAPIError, ModelError):
+        except (DBAPIError, ModelError, SettingsError):
             self._broker.hold(self._name, entries)
             raise
 
@@ -124,7 +127,8 @@ class Scorer:
 
         Raises:
             BrokerError, DBAPIError: a part is away; what is not acknowledged comes again.
-            ModelError: the model cannot judge any text; the same holds.
+            ModelError, SettingsError: the model cannot judge any text, or there is no usable key
+                for authors' names; the same holds.
         """
         readable = []
         for entry in entries:

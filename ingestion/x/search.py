@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Self
 
-import stamina
 import tweepy
 
 from barometer.events import Event
@@ -18,7 +17,7 @@ from barometer.posts import Post
 from barometer.settings import Settings
 from barometer.source_states import position_of
 from ingestion.calls.answer import AnswerError
-from ingestion.calls.library_call import HalfAnswerError, answered, is_passing
+from ingestion.calls.library_call import HalfAnswerError, answered, retrying
 from ingestion.following import EVERY_EVENT
 from ingestion.source import Position
 from ingestion.x.client import ASKED, SOURCE, XAccess, queries_of, reserve
@@ -40,6 +39,7 @@ class XSource:
     def __init__(self, access: XAccess) -> None:
         self._access = access
         self._allowance = access.allowance
+        self._retrying = retrying(ATTEMPTS, access.timeout_s)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -72,9 +72,8 @@ class XSource:
     async def _pages(self, client: Any, query: str, window: XWindow) -> AsyncGenerator[Post, None]:
         bounds, token = window.bounds, None
         for _ in range(PAGES):
-            page = await self._ask(
-                client.search_recent_tweets, query=query, next_token=token, **bounds, **ASKED
-            )
+            what = {"query": query, "next_token": token, **bounds, **ASKED}
+            page = await self._retrying(self._ask, client.search_recent_tweets, **what)
             tweets = page.data or ()
             for post in reversed(posts_of(tweets, page.includes)):
                 yield post
@@ -83,26 +82,18 @@ class XSource:
                 return
 
     async def _ask(self, search: Callable[..., Any], **what: Any) -> Any:
-        """One page, tried again after what may pass; only its own posts are counted."""
-        async for attempt in stamina.retry_context(
-            on=is_passing,
-            attempts=ATTEMPTS,
-            wait_initial=self._access.timeout_s / 20,
-            wait_jitter=self._access.timeout_s / 20,
-        ):
-            with attempt:
-                size = await reserve(self._allowance, PAGE_SIZES)
-                try:
-                    page = await answered(partial(_page, search, max_results=size, **what))
-                except HalfAnswerError:
-                    raise  # it may hold posts, and X may have counted them
-                except AnswerError:
-                    await asyncio.to_thread(self._allowance.give_back, size)
-                    raise
-                unused = size - len(page.data or ())
-                await asyncio.to_thread(self._allowance.give_back, max(unused, 0))
-                return page
-        raise AssertionError("the last attempt raises")
+        """One page; only its own posts are counted."""
+        size = await reserve(self._allowance, PAGE_SIZES)
+        try:
+            page = await answered(partial(_page, search, max_results=size, **what))
+        except HalfAnswerError:
+            raise  # it may hold posts, and X may have counted them
+        except AnswerError:
+            await asyncio.to_thread(self._allowance.give_back, size)
+            raise
+        unused = size - len(page.data or ())
+        await asyncio.to_thread(self._allowance.give_back, max(unused, 0))
+        return page
 
 
 def _page(search: Callable[..., Any], **what: Any) -> Any:

@@ -8,7 +8,6 @@ import structlog
 from barometer.events import Event
 from barometer.posts import Post
 from barometer.settings import Settings
-from ingestion.keyword_queries import any_of
 from ingestion.reddit.client import MAX_PAGES, PAGE, SOURCE, RedditAccess, RedditClient
 from ingestion.reddit.memory import Taken
 from ingestion.reddit.posts import is_known, mark_of, post_of
@@ -44,7 +43,7 @@ class RedditSource:
         Raises:
             SourceError: Reddit answered with a fault, or no call is left.
         """
-        queries = any_of(event.keywords, MAX_QUERY)
+        queries = queries_for(event.keywords)
         taken = Taken(position, of=f"{self._subreddits} {' '.join(queries)}")
         async with self._access.opened() as client:
             found = [thing for query in queries for thing in await self._new(client, query, taken)]
@@ -63,3 +62,17 @@ class RedditSource:
         if taken.newest is not None and len(found) >= PAGE * MAX_PAGES:
             log.warning("reddit holds more new posts than it lists", source=SOURCE)
         return found
+
+
+def queries_for(keywords: Sequence[str]) -> list[str]:
+    """As few queries as hold all keywords, each keyword a phrase."""
+    queries: list[str] = []
+    for keyword in keywords:
+        # A phrase cannot hold its own quotes, and Reddit's query language has no escape for them.
+        phrase = f'"{keyword.replace(chr(34), " ").strip()}"'
+        longer = f"{queries[-1]} OR {phrase}" if queries else ""
+        if longer and len(longer) <= MAX_QUERY:
+            queries[-1] = longer
+        else:
+            queries.append(phrase)
+    return queries

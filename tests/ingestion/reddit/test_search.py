@@ -18,9 +18,8 @@ from barometer.settings import Settings
 from barometer.source_states import position_of
 from ingestion.catalog import kind_of
 from ingestion.intake import Intake
-from ingestion.keyword_queries import any_of
 from ingestion.reading import read_source
-from ingestion.reddit.search import MAX_QUERY, RedditSource
+from ingestion.reddit.search import MAX_QUERY, RedditSource, queries_for
 from tests.ingestion.reddit.server import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -187,8 +186,8 @@ async def test_a_restart_in_the_middle_loses_and_doubles_nothing(
 
 
 def test_keywords_share_as_few_queries_as_hold_them() -> None:
-    assert any_of(["night trains", 'say "yes"'], MAX_QUERY) == ['"night trains" OR "say yes"']
+    assert queries_for(["night trains", 'say "yes"']) == ['"night trains" OR "say  yes"']
     many = [f"{'x' * 90} {n}" for n in range(20)]
-    queries = any_of(many, MAX_QUERY)
+    queries = queries_for(many)
     assert all(len(query) <= MAX_QUERY for query in queries)
     assert [p.strip('"') for query in queries for p in query.split(" OR ")] == many

@@ -36,7 +36,7 @@ def keep_away(engine: Engine, person: Person, sources: Sequence[str]) -> None:
 def posts_by(engine: Engine, person: Person, on_read: Callable[[int], object]) -> list[int]:
     """The ids of this person's posts; `on_read` is told how many rows each step looked at.
 
-    Every post with an author is read: names kept plain may be spelt in many ways.
+    Every post is read: names kept plain may be spelt in many ways.
     """
     found: list[int] = []
     last = 0

@@ -1,13 +1,13 @@
 """Deletes chosen posts from the stream in Redis, and from its file on disk."""
 
 from collections.abc import Iterator
-from importlib import resources
 from typing import Any, Final
 
 import structlog
 from redis.exceptions import RedisError
 
 from barometer.broker import Erased, Unwanted
+from barometer.redis_scripts import script
 from barometer.redis_upkeep import DEAD, GROUP, STREAM, WAITING
 
 log = structlog.get_logger()
@@ -23,8 +23,7 @@ def erase(redis: Any, unwanted: Unwanted, *, only_count: bool) -> Erased:
         unwanted: told a post's JSON.
         only_count: delete nothing.
     """
-    source = (resources.files("barometer.redis_scripts") / "erase.lua").read_text()
-    delete = redis.register_script(source)
+    delete = script(redis, "erase")
     entries = letters = 0
     for ids in _found(redis, STREAM, unwanted):
         entries += len(ids) if only_count else delete([STREAM, WAITING], [GROUP, *ids])

@@ -7,6 +7,7 @@ import tempfile
 import time
 from importlib import util
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from redis import ConnectionPool, Redis
@@ -60,17 +61,22 @@ def connect(url: str) -> Redis:
     )
 
 
+def in_bytes(client: Redis, **changed: Any) -> Redis:
+    """The same server by connections of its own: bytes out, and with these options changed."""
+    pool = client.connection_pool
+    options = pool.connection_kwargs | {"decode_responses": False} | changed
+    return Redis(connection_pool=ConnectionPool(connection_class=pool.connection_class, **options))
+
+
 def impatient(client: Redis) -> Redis:
     """The same server for what can be gone without: half a second, no second try, bytes out."""
-    pool = client.connection_pool
-    options = pool.connection_kwargs | {
-        "decode_responses": False,
-        "socket_connect_timeout": 0.5,
-        "socket_timeout": 0.5,
-        "retry": Retry(NoBackoff(), 0),
-        "retry_on_error": [],
-    }
-    return Redis(connection_pool=ConnectionPool(connection_class=pool.connection_class, **options))
+    return in_bytes(
+        client,
+        socket_connect_timeout=0.5,
+        socket_timeout=0.5,
+        retry=Retry(NoBackoff(), 0),
+        retry_on_error=[],
+    )
 
 
 def connected(settings: Settings, wait_s: float = 0.0) -> Redis:

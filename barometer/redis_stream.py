@@ -4,12 +4,11 @@ import contextlib
 import itertools
 import time
 from collections.abc import Iterator, Sequence
-from importlib import resources
 from typing import Any, Final
 
 import orjson
 import structlog
-from redis import ConnectionPool, Redis
+from redis import Redis
 from redis.exceptions import DataError, RedisError, ResponseError
 
 from barometer.authors import Authors
@@ -18,6 +17,8 @@ from barometer.carried import packed, unpacked
 from barometer.errors import BrokerError
 from barometer.posts import Post
 from barometer.redis_erasure import erase
+from barometer.redis_scripts import script
+from barometer.redis_server import in_bytes
 from barometer.redis_upkeep import DEAD, GROUP, STREAM, WAITING, Upkeep
 from barometer.repeats import SEEN_S, marks
 from barometer.settings import Settings
@@ -52,19 +53,19 @@ class RedisStream:
         """`redis` names the server; the connections are the stream's own, and bring bytes."""
         # The library's types leave open what decode_responses settles: bytes, never texts, since
         # one entry that is no UTF-8 would make a whole batch unreadable.
-        self._redis: Any = _in_bytes(redis)
+        self._redis: Any = in_bytes(redis)
         self.authors = Authors(settings)
         self._replicas = settings.redis_min_replicas
         self._silent_ms = int(settings.stream_claim_after_s * 1000)
         self._upkeep = Upkeep(self._redis, settings)
         self._adopt_from = b"0-0"
         self._adopt_at = 0.0
-        self._publish = self._script("publish")
-        self._acknowledge = self._script("acknowledge")
-        self._hold = self._script("hold")
-        self._bury = self._script("bury")
-        self._revive = self._script("revive")
-        self._adopt = self._script("adopt")
+        self._publish = script(self._redis, "publish")
+        self._acknowledge = script(self._redis, "acknowledge")
+        self._hold = script(self._redis, "hold")
+        self._bury = script(self._redis, "bury")
+        self._revive = script(self._redis, "revive")
+        self._adopt = script(self._redis, "adopt")
 
     @_spoken()
     def publish(self, posts: Sequence[Post]) -> list[bool]:
@@ -146,10 +147,6 @@ class RedisStream:
         """Close the connections."""
         self._redis.connection_pool.disconnect()
 
-    def _script(self, name: str) -> Any:
-        source = resources.files("barometer.redis_scripts") / f"{name}.lua"
-        return self._redis.register_script(source.read_text())
-
     def _wait_for_replicas(self) -> None:
         # WAIT asks for the writes of its own connection. So that a repeat, which writes nothing,
         # waits too, something is written first: replicas apply all writes in one order.
@@ -214,12 +211,6 @@ class RedisStream:
 def _warn_of_deleted(entries: int) -> None:
     if entries:
         log.warning("entries were deleted before they were stored", entries=entries)
-
-
-def _in_bytes(redis: Redis) -> Redis:
-    pool = redis.connection_pool
-    options = pool.connection_kwargs | {"decode_responses": False}
-    return Redis(connection_pool=ConnectionPool(connection_class=pool.connection_class, **options))
 
 
 def _item(post: Post) -> dict[str, Any]:

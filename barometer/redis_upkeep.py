@@ -1,13 +1,13 @@
 """What keeps the stream in Redis tidy: its group, its retention, its consumers, its count."""
 
 import time
-from importlib import resources
 from typing import Any, Final
 
 import structlog
 from redis.exceptions import ResponseError
 
 from barometer.redis_durability import doubts
+from barometer.redis_scripts import script
 from barometer.settings import Settings
 
 log = structlog.get_logger()
@@ -35,9 +35,9 @@ class Upkeep:
         self._keep_ms = int(settings.stream_keep_days * 24 * 3_600_000)
         self._most = settings.stream_most_entries
         self._asked = False
-        self._oldest = self._script("oldest")
-        self._forget = self._script("forget")
-        self._recount = self._script("recount")
+        self._oldest = script(redis, "oldest")
+        self._forget = script(redis, "forget")
+        self._recount = script(redis, "recount")
 
     def make_group(self) -> None:
         """Make the scorers' group, from the stream's first entry on."""
@@ -81,10 +81,6 @@ class Upkeep:
         groups = self._redis.xinfo_groups(STREAM)
         delivered = next(g["last-delivered-id"] for g in groups if g["name"] == GROUP.encode())
         return _read(self._redis.xpending(STREAM, GROUP)["min"] or delivered)
-
-    def _script(self, name: str) -> Any:
-        source = resources.files("barometer.redis_scripts") / f"{name}.lua"
-        return self._redis.register_script(source.read_text())
 
 
 def _read(written: bytes) -> Id:

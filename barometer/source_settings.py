@@ -131,7 +131,7 @@ class SourceSettings(BaseSettings):
     @field_validator("news_search_url")
     @classmethod
     def _has_keyword(cls, value: str) -> str:
-        if value != "off" and "{keyword}" not in value:
+        if value != OFF and "{keyword}" not in value:
             raise ValueError("must contain {keyword}, or be 'off'")
         return value
 

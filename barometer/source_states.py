@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, Table, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine, Table, func, select
+from sqlalchemy.orm import Session, defer
 
 from barometer.bulk import insert_rows
 from barometer.database import writing
@@ -71,7 +71,16 @@ def save_reading(
 
 
 def readings(engine: Engine) -> list[SourceStateRow]:
-    """Every source's state, by source and key."""
+    """Every source's state, by source and key; without the positions, which may be large."""
     order = (SourceStateRow.source, SourceStateRow.key)
+    chosen = select(SourceStateRow).options(defer(SourceStateRow.position, raiseload=True))
     with Session(engine) as session:
-        return list(session.scalars(select(SourceStateRow).order_by(*order)))
+        return list(session.scalars(chosen.order_by(*order)))
+
+
+def counted(engine: Engine, name: str) -> dict[str, int]:
+    """What the positions of each source count under `name`, of those that do."""
+    total = func.sum(SourceStateRow.position[name].as_integer())
+    chosen = select(SourceStateRow.source, total).group_by(SourceStateRow.source)
+    with engine.connect() as connection:
+        return {source: number for source, number in connection.execute(chosen) if number}

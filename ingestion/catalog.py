@@ -12,8 +12,6 @@ from barometer.errors import InputError, SettingsError
 from barometer.settings import PREFIX, Settings
 from barometer.source_settings import OFF
 from barometer.terms import may_train
-from ingestion.feeds.rss import RssSource
-from ingestion.hackernews.search import HackerNewsSource
 from ingestion.source import LiveSource, SearchableSource, Source
 
 
@@ -30,6 +28,8 @@ class SourceKind:
     """`module:Class` of its `Source`, if it is asked from time to time."""
     live: str = ""
     """`module:Class` of its `LiveSource`, if it is followed."""
+    searched: str = ""
+    """The setting with the address of its search, if its `Source` is a `SearchableSource` too."""
 
     @property
     def may_train(self) -> bool:
@@ -63,6 +63,15 @@ class SourceKind:
         source: LiveSource = self._open(self.live, settings)
         return source
 
+    def open_searchable(self, settings: Settings) -> SearchableSource:
+        """Its `SearchableSource`.
+
+        Raises:
+            SettingsError: it lacks a setting.
+        """
+        source: SearchableSource = self._open(self.polled, settings)
+        return source
+
     def _open(self, place: str, settings: Settings) -> Any:
         missing = self.missing(settings)
         if missing:
@@ -76,7 +85,7 @@ class SourceKind:
 KINDS: Final = (
     SourceKind(
         "rss", "a news search for the keywords, and feeds", ("feeds|news_search_url",),
-        polled="ingestion.feeds.rss:RssSource",
+        polled="ingestion.feeds.rss:RssSource", searched="news_search_url",
     ),
     SourceKind(
         "reddit", "submissions and comments of subreddits",
@@ -102,7 +111,7 @@ KINDS: Final = (
     ),
     SourceKind(
         "hackernews", "comments and stories of Hacker News", ("hackernews_url",),
-        polled="ingestion.hackernews.search:HackerNewsSource",
+        polled="ingestion.hackernews.search:HackerNewsSource", searched="hackernews_url",
     ),
     SourceKind(
         "files", "csv, jsonl and parquet files of a watched folder", ("files_dir",),
@@ -127,12 +136,11 @@ def kind_of(name: str) -> SourceKind:
 
 def searchable(settings: Settings) -> list[SearchableSource]:
     """The configured sources that `/analyze` asks."""
-    found: list[SearchableSource] = []
-    if settings.news_search_url != OFF:
-        found.append(RssSource.from_settings(settings))
-    if settings.hackernews_url != OFF:
-        found.append(HackerNewsSource.from_settings(settings))
-    return found
+    return [
+        kind.open_searchable(settings)
+        for kind in KINDS
+        if kind.searched and _is_set(settings, kind.searched)
+    ]
 
 
 def _is_set(settings: Settings, need: str) -> bool:

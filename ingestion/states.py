@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from barometer.events import Event, tracked
 from barometer.settings import PREFIX, Settings
-from barometer.source_states import readings
+from barometer.source_states import counted, readings
 from barometer.tables import SourceStateRow
 from barometer.terms import may_train
 from barometer.webhooks import parse_secrets
@@ -41,7 +41,7 @@ class SourceLine:
 
 def source_lines(settings: Settings, engine: Engine) -> list[SourceLine]:
     """Every source with its state, those that are not read on a schedule included."""
-    rows, events = readings(engine), tracked(engine)
+    rows, passed_over, events = readings(engine), counted(engine, REFUSED), tracked(engine)
     others = (
         ("http", "programs send posts to POST /ingest", None, False),
         ("replay", settings.replay or "plays the bundled posts", None, False),
@@ -56,8 +56,8 @@ def source_lines(settings: Settings, engine: Engine) -> list[SourceLine]:
     for name, reads, missing, trackable in (*others, *webhooks, *kinds):
         own = [row for row in rows if row.source == name]
         state, detail, until = _state(reads, missing, own, [e for e in events if name in e.sources])
-        if refused := sum(row.position.get(REFUSED, 0) for row in own):
-            detail += f"; {refused:,} rows were passed over, the log names them"
+        if name in passed_over:
+            detail += f"; {passed_over[name]:,} rows were passed over, the log names them"
         lines.append(
             SourceLine(
                 name=name,

@@ -5,7 +5,7 @@ from typing import Final
 import structlog
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from barometer.errors import ModelError
+from barometer.errors import ModelError, SettingsError
 from inference.registry import LoadedModel
 from serving.judge import judge
 
@@ -15,7 +15,9 @@ PLAIN: Final = "the night bus stays"
 
 
 def is_outage(error: Exception) -> bool:
-    """Whether the database is away or unusable as a whole, rather than one post unusable."""
+    """Whether the database, or the key for names, is unusable as a whole, rather than one post."""
+    if isinstance(error, SettingsError):
+        return True
     if not isinstance(error, DBAPIError) or isinstance(error, DataError | IntegrityError):
         return False
     # Class 54 of PostgreSQL's codes, "program limit exceeded", comes as an operational error.

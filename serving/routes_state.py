@@ -16,11 +16,11 @@ from barometer.errors import BrokerError
 from ingestion.states import source_lines
 from monitoring.reports import latest_reports, report_file
 from serving.access import LIVE_PROTOCOL
+from serving.heartbeat import HEARTBEAT
 from serving.live_hub import LiveHub
 from serving.openapi import answer, text_answer
 from serving.parts import Parts
 from serving.routes_mood import WithParts
-from serving.scorer import HEARTBEAT
 
 router = APIRouter(tags=["system"])
 SYNC_LATE_S = 900.0

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from barometer.broker import Broker, Entry
-from barometer.errors import BrokerError, ModelError
+from barometer.errors import BrokerError, ModelError, SettingsError
 from barometer.events import tracked, with_events
 from barometer.forgotten import forgotten_among
 from barometer.live import announce, count_scored
@@ -21,6 +21,7 @@ from barometer.posts import Judgement, Post
 from barometer.redis_server import impatient
 from barometer.store import Stored, is_stored, store
 from serving.fault_of import is_outage, reason_of, try_model
+from serving.heartbeat import Heartbeat
 from serving.known_answers import KnownAnswers
 from serving.models import Models
 from serving.post_json import scored_message
@@ -36,9 +37,6 @@ LIVE_A_BATCH = 20
 """Newest posts of a batch that live clients are shown; a backlog would flood them."""
 FRESH = timedelta(minutes=2)
 """Older posts are somebody's history, not today's rate."""
-HEARTBEAT = "barometer:scorer:heartbeat"
-HEARTBEAT_TTL_S = 15
-BEAT_EVERY_S = 1.0
 
 
 class Scorer:
@@ -61,13 +59,12 @@ class Scorer:
         self._broker = broker
         self._authors = broker.authors
         self._redis = impatient(redis)
+        self._heartbeat = Heartbeat(self._redis)
         self._engine = engine
         self._models = models
         self._known = KnownAnswers()
         self._batch = batch
         self._name = name
-        self._heard = True
-        self._beat_at = -BEAT_EVERY_S
         self.stored = 0
 
     def run(self, stop: threading.Event) -> None:
@@ -75,6 +72,9 @@ class Scorer:
 
         Nothing is taken while the database is away: a delivery that ends in an outage says nothing
         about its posts, and does not count against them.
+
+        Raises:
+            SettingsError: there is no usable key for authors' names; that does not count either.
         """
         wait = SHORTEST_WAIT_S
         tidied = -TIDY_EVERY_S
@@ -85,7 +85,7 @@ class Scorer:
                     self._broker.tidy()
                     tidied = time.monotonic()
                 self._take()
-                self._beat()
+                self._heartbeat.beat(self._models.champion.version)
                 wait = SHORTEST_WAIT_S
             except (BrokerError, DBAPIError, ModelError) as error:
                 log.warning(
@@ -102,29 +102,17 @@ class Scorer:
         entries = self._broker.receive(self._name, self._batch, BLOCK_MS)
         try:
             self.work(entries)
-        except (DBAPIError, ModelError):
+        except (DBAPIError, ModelError, SettingsError):
             self._broker.hold(self._name, entries)
             raise
-
-    def _beat(self) -> None:
-        """Show that this scorer works; not after each small batch, for Redis writes it to disk."""
-        if time.monotonic() - self._beat_at < BEAT_EVERY_S:
-            return
-        self._beat_at = time.monotonic()
-        try:
-            self._redis.set(HEARTBEAT, self._models.champion.version, ex=HEARTBEAT_TTL_S)
-            self._heard = True
-        except RedisError as error:
-            if self._heard:  # once, not each second of an outage
-                log.warning("the heartbeat is not heard", reason=type(error).__name__)
-            self._heard = False
 
     def work(self, entries: Sequence[Entry]) -> None:
         """Store these entries and acknowledge them; those that cannot be stored are buried.
 
         Raises:
             BrokerError, DBAPIError: a part is away; what is not acknowledged comes again.
-            ModelError: the model cannot judge any text; the same holds.
+            ModelError, SettingsError: the model cannot judge any text, or there is no usable key
+                for authors' names; the same holds.
         """
         readable = []
         for entry in entries:

@@ -4,7 +4,6 @@ One connection, resumed by time. Protocol: github.com/bluesky-social/jetstream (
 """
 
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -21,8 +20,7 @@ from websockets.frames import CloseCode
 
 from barometer import __version__
 from barometer.errors import SourceError
-from ingestion.calls.answer import DEFAULT_PAUSE
-from ingestion.calls.pauses import asked_until
+from ingestion.calls.answer import fault_of
 
 WANTED_BYTES: Final = 100_000
 """Largest message that the server is asked for; a post's own text has 3,000 bytes at most."""
@@ -122,13 +120,8 @@ class Jetstream:
 
 def _refusal(host: str, error: InvalidStatus) -> SourceError:
     status = error.response.status_code
-    until = None
-    if status in {429, 503}:
-        until = asked_until(error.response.headers.get("Retry-After", ""))
-    if until is None and status == 429:
-        until = datetime.now(UTC) + DEFAULT_PAUSE
-    if until:
-        told = f"and is left alone until {until:%Y-%m-%d %H:%M:%S} UTC"
-        return SourceError(f"bluesky: {host} answered {status} {told}.", until=until)
-    hint = ": see BAROMETER_BLUESKY_URL" if 400 <= status < 500 else ""
-    return SourceError(f"bluesky: {host} answered {status}{hint}.")
+    # The library's own mapping raises for a header that was sent twice.
+    headers = {name.lower(): value for name, value in error.response.headers.raw_items()}
+    fault = fault_of(status, headers)
+    hint = "" if fault.not_before or not 400 <= status < 500 else ": see BAROMETER_BLUESKY_URL"
+    return SourceError(f"bluesky: {host} {fault}{hint}.", until=fault.not_before)

@@ -35,6 +35,11 @@ class AnswerError(SourceError):
         """The status that was no good, if there was an answer."""
 
 
+def is_passing(error: Exception) -> bool:
+    """Whether another attempt may do better."""
+    return isinstance(error, AnswerError) and error.passing
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a server answered, decompressed."""

@@ -11,7 +11,7 @@ import httpx
 import stamina
 
 from barometer import __version__
-from ingestion.calls.answer import Answer, AnswerError, Limits, decoded, fault_of
+from ingestion.calls.answer import Answer, AnswerError, Limits, decoded, fault_of, is_passing
 
 MAX_REDIRECTS: Final = 3
 
@@ -51,7 +51,7 @@ class HttpClient:
             wait_initial=limits.timeout_s / 20,
             wait_jitter=limits.timeout_s / 20,
             wait_max=limits.timeout_s / 4,
-        )
+        ).on(is_passing)
 
     async def __aenter__(self) -> Self:
         return self
@@ -76,7 +76,7 @@ class HttpClient:
             AnswerError: it cannot be read, or wants to be asked later.
         """
         asked = {"params": query, "headers": headers}
-        return await self._retrying(_is_passing, self._attempt, "GET", url, MAX_REDIRECTS, asked)
+        return await self._retrying(self._attempt, "GET", url, MAX_REDIRECTS, asked)
 
     async def send(
         self, method: str, url: str, *, headers: Mapping[str, str], content: str | None
@@ -87,7 +87,7 @@ class HttpClient:
             AnswerError: it cannot be read, or wants to be asked later.
         """
         asked = {"headers": headers, "content": content}
-        return await self._retrying(_is_passing, self._attempt, method, url, 0, asked)
+        return await self._retrying(self._attempt, method, url, 0, asked)
 
     async def _attempt(
         self, method: str, url: str, redirects: int, asked: Mapping[str, Any]
@@ -154,7 +154,3 @@ def server_of(url: str) -> str:
 def _certificates() -> ssl.SSLContext:
     # Reading the certificates takes longer than reading most answers.
     return httpx.create_ssl_context()
-
-
-def _is_passing(error: Exception) -> bool:
-    return isinstance(error, AnswerError) and error.passing

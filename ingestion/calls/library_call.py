@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
+import stamina
+
 from barometer.errors import SourceError
-from ingestion.calls.answer import AnswerError
+from ingestion.calls.answer import AnswerError, is_passing
 
 T = TypeVar("T")
 
@@ -30,6 +32,8 @@ async def answered(call: Callable[[], T]) -> T:
         raise HalfAnswerError("sent an answer that cannot be read") from error
 
 
-def is_passing(error: Exception) -> bool:
-    """Whether another attempt of the call may do better."""
-    return isinstance(error, AnswerError) and error.passing
+def retrying(attempts: int, timeout_s: float) -> stamina.BoundAsyncRetryingCaller:
+    """Makes a call again after what may pass, with pauses that suit its time-out."""
+    return stamina.AsyncRetryingCaller(
+        attempts=attempts, wait_initial=timeout_s / 20, wait_jitter=timeout_s / 20
+    ).on(is_passing)

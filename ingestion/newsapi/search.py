@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 import newsapi
 import newsapi.const
-import stamina
 from sqlalchemy import Engine
 
 from barometer.database import database_url, engine_for
@@ -28,7 +27,7 @@ from barometer.source_settings import ANY_LANGUAGE
 from ingestion.calls.allowance import Allowance
 from ingestion.calls.answer import AnswerError
 from ingestion.calls.bounded_session import BoundedSession
-from ingestion.calls.library_call import answered, is_passing
+from ingestion.calls.library_call import answered, retrying
 from ingestion.keyword_queries import any_of
 from ingestion.newsapi.articles import SOURCE, articles_of
 from ingestion.newsapi.window import NewsWindow
@@ -179,21 +178,16 @@ class _Turn:
         self, allowance: Allowance, session: BoundedSession, api_key: str, timeout_s: float
     ) -> None:
         self._allowance = allowance
-        self._timeout_s = timeout_s
+        self._retrying = retrying(ATTEMPTS, timeout_s)
         self._client = newsapi.NewsApiClient(api_key, session=session)
         self.requests = 0
 
     async def ask(self, method: str, **what: Any) -> tuple[list[Post], int]:
         """One page of the client's `method`, tried again once after what may pass."""
-        call: Callable[[], Any] = partial(getattr(self._client, method), page_size=PAGE, **what)
-        async for attempt in stamina.retry_context(
-            on=is_passing,
-            attempts=ATTEMPTS,
-            wait_initial=self._timeout_s / 20,
-            wait_jitter=self._timeout_s / 20,
-        ):
-            with attempt:
-                await self._allowance.acquire(patience_s=0)
-                self.requests += 1
-                return articles_of(await answered(call))
-        raise AssertionError("the last attempt raises")
+        call = partial(getattr(self._client, method), page_size=PAGE, **what)
+        return await self._retrying(self._attempt, call)
+
+    async def _attempt(self, call: Callable[[], Any]) -> tuple[list[Post], int]:
+        await self._allowance.acquire(patience_s=0)
+        self.requests += 1
+        return articles_of(await answered(call))

@@ -1,4 +1,4 @@
-"""What both ways to read X share: its client's address, what is asked of a post, whose fault it is.
+"""What both ways to read X share: who asks, what is asked of a post, whose fault it is.
 
 Reposts are not asked for: each would count as a post of the plan and says nothing of its own.
 """
@@ -6,13 +6,17 @@ Reposts are not asked for: each would count as a post of the plan and says nothi
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
 from sqlalchemy import Engine
 
+from barometer.database import database_url, engine_for
 from barometer.errors import SourceError
+from barometer.settings import Settings
 from ingestion.calls.allowance import Allowance
 from ingestion.calls.answer import AnswerError
 from ingestion.calls.bounded_session import BoundedSession
@@ -49,9 +53,53 @@ def queries_of(keywords: Iterable[str]) -> list[str]:
     return [WITHOUT_REPOSTS.format(query) for query in any_of(keywords, longest)]
 
 
-def monthly_allowance(engine: Engine, posts: int) -> Allowance:
-    """The posts that the plan allows; search and stream draw on the same."""
-    return Allowance(engine, SOURCE, posts, timedelta(days=30), counted="posts")
+@dataclass(frozen=True)
+class XAccess:
+    """Who asks X, and how much an answer, and all of them together, may cost."""
+
+    engine: Engine
+    """Counts the posts."""
+    bearer_token: SecretStr
+    base_url: str
+    monthly_posts: int
+    timeout_s: float
+    max_bytes: int
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """As the settings say; all processes on one database share one allowance."""
+        return cls(
+            engine=engine_for(database_url(settings)),
+            bearer_token=settings.x_bearer_token,
+            base_url=settings.x_api_url,
+            monthly_posts=settings.x_monthly_posts,
+            timeout_s=settings.source_timeout_s,
+            max_bytes=settings.source_max_bytes,
+        )
+
+    @property
+    def allowance(self) -> Allowance:
+        """The posts that the plan allows; search and stream draw on the same."""
+        return Allowance(
+            self.engine, SOURCE, self.monthly_posts, timedelta(days=30), counted="posts"
+        )
+
+    def session(self, *, silence_s: float | None = None) -> BoundedSession:
+        """A session that takes the library's requests to `base_url`."""
+        return BoundedSession(
+            library_base=LIBRARY_BASE,
+            base=self.base_url,
+            timeout_s=self.timeout_s,
+            max_bytes=self.max_bytes,
+            default_pause=WINDOW,
+            silence_s=silence_s,
+        )
+
+    def named(self, fault: AnswerError) -> SourceError:
+        """The fault as people see it."""
+        remedy = REMEDIES.get(fault.answered or 0, "if it lasts, correct BAROMETER_X_API_URL")
+        host = urlsplit(self.base_url).hostname
+        return SourceError(f"x: the API at {host} {fault}; {remedy}.", until=fault.not_before)
 
 
 async def reserve(allowance: Allowance, sizes: Sequence[int]) -> int:
@@ -66,24 +114,3 @@ async def reserve(allowance: Allowance, sizes: Sequence[int]) -> int:
             return size
     await allowance.acquire(sizes[-1], patience_s=0)
     return sizes[-1]
-
-
-def session(
-    base_url: str, *, timeout_s: float, max_bytes: int, silence_s: float | None = None
-) -> BoundedSession:
-    """A session that takes the library's requests to `base_url`."""
-    return BoundedSession(
-        library_base=LIBRARY_BASE,
-        base=base_url,
-        timeout_s=timeout_s,
-        max_bytes=max_bytes,
-        default_pause=WINDOW,
-        silence_s=silence_s,
-    )
-
-
-def named(fault: AnswerError, base_url: str) -> SourceError:
-    """The fault as people see it."""
-    remedy = REMEDIES.get(fault.answered or 0, "if it lasts, correct BAROMETER_X_API_URL")
-    host = urlsplit(base_url).hostname
-    return SourceError(f"x: the API at {host} {fault}; {remedy}.", until=fault.not_before)

@@ -7,22 +7,19 @@ when to when it brought everything, and the polled search (search.py) reads what
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
-from functools import partial
 from time import monotonic
 from typing import Any, Final, Self
 
 import tweepy
-from sqlalchemy import Engine
 from tweepy.streaming import StreamResponse
 
-from barometer.database import database_url, engine_for
 from barometer.errors import SourceError
 from barometer.posts import Post
 from barometer.settings import Settings
 from ingestion.calls.allowance import Allowance
 from ingestion.calls.answer import AnswerError
 from ingestion.source import Events, Position
-from ingestion.x.client import SOURCE, monthly_allowance, named, reserve, session
+from ingestion.x.client import SOURCE, XAccess, reserve
 from ingestion.x.connection import XConnection
 from ingestion.x.posts import posts_of
 from ingestion.x.rules import StreamRules, slugs_of
@@ -40,42 +37,22 @@ WAITING: Final = 200
 class XStream:
     """Follows X through its client, within the posts that a month allows.
 
-    `timeout_s` bounds a call and the connecting, `silence_s` the stream's silence. `engine` counts
-    the posts.
+    `silence_s` bounds the stream's silence; `renew_s` is the pause between two looks at the events.
     """
 
     name = SOURCE
 
     def __init__(
-        self,
-        *,
-        engine: Engine,
-        bearer_token: str,
-        base_url: str,
-        monthly_posts: int,
-        timeout_s: float,
-        max_bytes: int,
-        silence_s: float = SILENCE_S,
-        renew_s: float = RENEW_S,
+        self, access: XAccess, *, silence_s: float = SILENCE_S, renew_s: float = RENEW_S
     ) -> None:
-        self._bearer_token = bearer_token
-        self._base_url = base_url
-        self._allowance = monthly_allowance(engine, monthly_posts)
-        self._session = partial(session, base_url, timeout_s=timeout_s, max_bytes=max_bytes)
+        self._access = access
         self._silence_s = silence_s
         self._renew_s = renew_s
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         """The source as the settings describe it."""
-        return cls(
-            engine=engine_for(database_url(settings)),
-            bearer_token=settings.x_bearer_token.get_secret_value(),
-            base_url=settings.x_api_url,
-            monthly_posts=settings.x_monthly_posts,
-            timeout_s=settings.source_timeout_s,
-            max_bytes=settings.source_max_bytes,
-        )
+        return cls(XAccess.from_settings(settings))
 
     async def follow(self, events: Events, position: Position) -> AsyncGenerator[Post, None]:
         """Yield posts that match the events' rules, as they come.
@@ -86,18 +63,19 @@ class XStream:
             SourceError: the stream broke or the month's posts are used up; it may say until when.
         """
         lines: asyncio.Queue[Any | SourceError | None] = asyncio.Queue(WAITING)
-        purse = _Purse(self._allowance)
+        purse = _Purse(self._access.allowance)
 
         async def on_line(line: Any | SourceError | None) -> None:
             await lines.put(line)
             if isinstance(line, StreamResponse):
                 await purse.spend_one()
 
-        rules_client = tweepy.StreamingClient(self._bearer_token)
-        rules_client.session = self._session()
+        token = self._access.bearer_token.get_secret_value()
+        rules_client = tweepy.StreamingClient(token)
+        rules_client.session = self._access.session()
         rules = StreamRules(rules_client)
-        own_session = self._session(silence_s=self._silence_s)
-        connection = XConnection(self._bearer_token, own_session, on_line)
+        own_session = self._access.session(silence_s=self._silence_s)
+        connection = XConnection(token, own_session, on_line)
         try:
             await rules.renew(events())
             await purse.fill()
@@ -120,7 +98,7 @@ class XStream:
                         yield post.model_copy(update={"events": slugs})
                 position["followed"] = rules.followed(datetime.now(UTC))
         except AnswerError as fault:
-            raise named(fault, self._base_url) from fault
+            raise self._access.named(fault) from fault
         finally:
             await connection.stop()
             await purse.give_back()

@@ -10,20 +10,17 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Self
 
-import stamina
 import tweepy
-from sqlalchemy import Engine
 
-from barometer.database import database_url, engine_for
 from barometer.events import Event
 from barometer.posts import Post
 from barometer.settings import Settings
 from barometer.source_states import position_of
 from ingestion.calls.answer import AnswerError
-from ingestion.calls.library_call import HalfAnswerError, answered, is_passing
+from ingestion.calls.library_call import HalfAnswerError, answered, retrying
 from ingestion.following import EVERY_EVENT
 from ingestion.source import Position
-from ingestion.x.client import ASKED, SOURCE, monthly_allowance, named, queries_of, reserve, session
+from ingestion.x.client import ASKED, SOURCE, XAccess, queries_of, reserve
 from ingestion.x.posts import posts_of
 from ingestion.x.window import XWindow
 
@@ -35,41 +32,19 @@ ATTEMPTS: Final = 3
 
 
 class XSource:
-    """Searches X through its client, within the posts that a month allows.
-
-    `timeout_s` and `max_bytes` bound one answer. `engine` counts the posts.
-    """
+    """Searches X through its client, within the posts that a month allows."""
 
     name = SOURCE
 
-    def __init__(
-        self,
-        *,
-        engine: Engine,
-        bearer_token: str,
-        base_url: str,
-        monthly_posts: int,
-        timeout_s: float,
-        max_bytes: int,
-    ) -> None:
-        self._engine = engine
-        self._bearer_token = bearer_token
-        self._base_url = base_url
-        self._allowance = monthly_allowance(engine, monthly_posts)
-        self._timeout_s = timeout_s
-        self._max_bytes = max_bytes
+    def __init__(self, access: XAccess) -> None:
+        self._access = access
+        self._allowance = access.allowance
+        self._retrying = retrying(ATTEMPTS, access.timeout_s)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         """The source as the settings describe it."""
-        return cls(
-            engine=engine_for(database_url(settings)),
-            bearer_token=settings.x_bearer_token.get_secret_value(),
-            base_url=settings.x_api_url,
-            monthly_posts=settings.x_monthly_posts,
-            timeout_s=settings.source_timeout_s,
-            max_bytes=settings.source_max_bytes,
-        )
+        return cls(XAccess.from_settings(settings))
 
     async def read(self, event: Event, position: Position) -> AsyncGenerator[Post, None]:
         """Yield what was written about `event` since `position`, newest page first.
@@ -81,11 +56,9 @@ class XSource:
         """
         queries = queries_of(event.keywords)
         places = position["queries"] = {q: position.get("queries", {}).get(q, {}) for q in queries}
-        stream = await asyncio.to_thread(position_of, self._engine, SOURCE, EVERY_EVENT)
-        client = tweepy.Client(self._bearer_token)
-        client.session = session(
-            self._base_url, timeout_s=self._timeout_s, max_bytes=self._max_bytes
-        )
+        stream = await asyncio.to_thread(position_of, self._access.engine, SOURCE, EVERY_EVENT)
+        client = tweepy.Client(self._access.bearer_token.get_secret_value())
+        client.session = self._access.session()
         try:
             for query, place in places.items():
                 window = XWindow(place, datetime.now(UTC))
@@ -94,14 +67,13 @@ class XSource:
                 async for post in self._pages(client, query, window):
                     yield post
         except AnswerError as fault:
-            raise named(fault, self._base_url) from fault
+            raise self._access.named(fault) from fault
 
     async def _pages(self, client: Any, query: str, window: XWindow) -> AsyncGenerator[Post, None]:
         bounds, token = window.bounds, None
         for _ in range(PAGES):
-            page = await self._ask(
-                client.search_recent_tweets, query=query, next_token=token, **bounds, **ASKED
-            )
+            what = {"query": query, "next_token": token, **bounds, **ASKED}
+            page = await self._retrying(self._ask, client.search_recent_tweets, **what)
             tweets = page.data or ()
             for post in reversed(posts_of(tweets, page.includes)):
                 yield post
@@ -110,26 +82,18 @@ class XSource:
                 return
 
     async def _ask(self, search: Callable[..., Any], **what: Any) -> Any:
-        """One page, tried again after what may pass; only its own posts are counted."""
-        async for attempt in stamina.retry_context(
-            on=is_passing,
-            attempts=ATTEMPTS,
-            wait_initial=self._timeout_s / 20,
-            wait_jitter=self._timeout_s / 20,
-        ):
-            with attempt:
-                size = await reserve(self._allowance, PAGE_SIZES)
-                try:
-                    page = await answered(partial(_page, search, max_results=size, **what))
-                except HalfAnswerError:
-                    raise  # it may hold posts, and X may have counted them
-                except AnswerError:
-                    await asyncio.to_thread(self._allowance.give_back, size)
-                    raise
-                unused = size - len(page.data or ())
-                await asyncio.to_thread(self._allowance.give_back, max(unused, 0))
-                return page
-        raise AssertionError("the last attempt raises")
+        """One page; only its own posts are counted."""
+        size = await reserve(self._allowance, PAGE_SIZES)
+        try:
+            page = await answered(partial(_page, search, max_results=size, **what))
+        except HalfAnswerError:
+            raise  # it may hold posts, and X may have counted them
+        except AnswerError:
+            await asyncio.to_thread(self._allowance.give_back, size)
+            raise
+        unused = size - len(page.data or ())
+        await asyncio.to_thread(self._allowance.give_back, max(unused, 0))
+        return page
 
 
 def _page(search: Callable[..., Any], **what: Any) -> Any:

@@ -7,8 +7,8 @@ from typing import Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-STREAM: Final = "barometer:posts"
-GROUP: Final = "scorers"
+from barometer.redis_upkeep import GROUP, STREAM
+
 LOOK_S: Final = 0.02
 JUST_MS: Final = 100
 """A worker that has not asked for posts for longer waits for a part to come back, or is dead."""

@@ -46,7 +46,7 @@ class Refusal:
     """An HTTP status in place of a connection."""
 
     status: int
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] | Headers = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 from websockets.asyncio.server import ServerConnection
+from websockets.datastructures import Headers
 
 from barometer.errors import SourceError
 from ingestion.bluesky.live import BlueskyStream
@@ -128,6 +129,7 @@ async def test_a_fault_is_told_and_nothing_is_lost(jetstream: JetstreamServer, n
         (Refusal(429, {"Retry-After": "120"}), 120),
         (Refusal(503, {"Retry-After": "9" * 50}), 24 * 3_600),
         (Refusal(429, {"Retry-After": "soon"}), 60),
+        (Refusal(429, Headers([("Retry-After", "120")] * 2)), 120),
         (Refusal(429), 60),
         (Refusal(503), None),
     ],

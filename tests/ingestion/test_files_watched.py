@@ -238,19 +238,26 @@ async def test_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "BAROMETER_FILES_DIR" in message
 
 
-class Stuck:
-    """A files source that gives so many posts and then nothing, until its process is stopped."""
+class KilledError(Exception):
+    """The process ends here."""
+
+
+class Mortal:
+    """A files source whose process ends when so many of its posts are counted as taken."""
 
     name = "files"
 
-    def __init__(self, source: FilesSource, after: int) -> None:
-        self.source, self.after = source, after
+    def __init__(self, source: FilesSource, engine: Engine, after: int) -> None:
+        self.source, self.engine, self.after = source, engine, after
 
     async def read(self, event: Event, position: Position) -> AsyncGenerator[Post, None]:
         async with aclosing(self.source.read(event, position)) as posts:
             for _ in range(self.after):
                 yield await anext(posts)
-            await asyncio.sleep(60)
+            async with asyncio.timeout(10):
+                while sum(row.posts for row in readings(self.engine)) < self.after:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            raise KilledError
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -266,15 +273,12 @@ def test_restart_in_the_middle_leaves_no_gap_and_doubles_nothing(
         (tmp_path / "a.csv").write_text("text\n" + "".join(map(csv_line, said)))
 
     def once(source: Source) -> Reading:
-        async def reading() -> Reading:
-            intake = Intake(broker, Pressure(broker, 10_000), engine, look_every_s=0.01)
-            return await asyncio.wait_for(read_source(source, EVENT, intake), timeout=0.5)
-
-        return asyncio.run(reading())
+        intake = Intake(broker, Pressure(broker, 10_000), engine, look_every_s=0.01)
+        return asyncio.run(read_source(source, EVENT, intake))
 
     source = files_source(tmp_path)
-    with pytest.raises(TimeoutError):
-        once(Stuck(source, after=130))
+    with pytest.raises(KilledError):
+        once(Mortal(source, engine, after=130))
     taken = readings(engine)[0].posts
     assert taken == 130
     second = once(source)

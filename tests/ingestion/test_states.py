@@ -11,6 +11,7 @@ from barometer.events import Event, track, untrack
 from barometer.settings import Settings
 from barometer.source_states import Taken, save_reading
 from barometer.tables import SourceStateRow
+from ingestion.source import REFUSED
 from ingestion.states import SourceLine, source_lines
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -113,3 +114,12 @@ def test_fault_is_told_until_a_reading_succeeds_or_its_event_is_gone(tracked: En
     untrack(tracked, "vote")
     assert line(tracked, "bluesky").state == "ready", "nobody asks for it, so nobody follows it"
     assert line(tracked, "bluesky", bluesky_url="off").state == "missing setting"
+
+
+def test_rows_that_were_passed_over_are_told(engine: Engine) -> None:
+    save_reading(engine, "files", "vote", {REFUSED: 1_200, "files": {}}, taken=Taken(1))
+    save_reading(engine, "files", "ferry", {REFUSED: 34}, taken=Taken())
+    save_reading(engine, "rss", "vote", {"feeds": {}}, taken=Taken())
+    details = {line.name: line.detail for line in source_lines(Settings(), engine)}
+    assert details["files"].endswith("; 1,234 rows were passed over, the log names them")
+    assert "passed over" not in details["rss"]

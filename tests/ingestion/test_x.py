@@ -19,12 +19,12 @@ from barometer.settings import Settings
 from barometer.source_states import Taken, save_reading
 from ingestion.intake import Intake
 from ingestion.reading import read_source
-from ingestion.x.client import monthly_allowance, queries_of
+from ingestion.x.client import queries_of
 from ingestion.x.posts import id_at
 from ingestion.x.search import XSource
 from tests.ingestion.api_faults import FAULTS
 from tests.ingestion.feed_server import FeedServer, status
-from tests.ingestion.x_api import NOON, NOT_FOUND, SEARCH, TOKEN, XApi, tweet
+from tests.ingestion.x_api import NOON, NOT_FOUND, SEARCH, TOKEN, XApi, access, tweet
 
 EVENT = Event(slug="vote", title="Vote", keywords=("harbour vote", "ferry"), sources=("x",))
 QUERY = '("harbour vote" OR "ferry") -is:retweet'
@@ -36,8 +36,7 @@ def api(feeds: FeedServer) -> XApi:
 
 
 def source(api: XApi, ledger: Engine, monthly_posts: int = 10_000, **more: Any) -> XSource:
-    given = {"bearer_token": TOKEN, "timeout_s": 2.0, "max_bytes": 200_000} | more
-    return XSource(engine=ledger, base_url=api.base, monthly_posts=monthly_posts, **given)
+    return XSource(access(api, ledger, monthly_posts, **more))
 
 
 async def read(source: XSource, position: dict[str, Any] | None = None) -> list[Post]:
@@ -155,7 +154,7 @@ async def test_what_is_not_returned_is_not_counted(api: XApi, ledger: Engine) ->
     api.server.serve(SEARCH, status(500))
     with pytest.raises(SourceError):
         await read(source(api, ledger))
-    assert monthly_allowance(ledger, 10_000).left() == 9_970
+    assert access(api, ledger).allowance.left() == 9_970
 
 
 async def test_the_month_s_posts_hold_over_a_restart(api: XApi, ledger: Engine) -> None:

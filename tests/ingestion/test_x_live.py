@@ -20,16 +20,14 @@ from barometer.posts import Post
 from ingestion.following import Pace, follow
 from ingestion.intake import Intake
 from ingestion.reading import read_source
-from ingestion.x.client import monthly_allowance
 from ingestion.x.live import XStream
 from ingestion.x.search import XSource
 from tests.ingestion.api_faults import FAULTS
 from tests.ingestion.feed_server import FeedServer
-from tests.ingestion.x_api import NOT_FOUND, RULES, STREAM, TOKEN, XApi, tweet
+from tests.ingestion.x_api import NOT_FOUND, RULES, STREAM, TOKEN, XApi, access, tweet
 
 VOTE = Event(slug="vote", title="Vote", keywords=("harbour vote",), sources=("x",))
 FERRY = Event(slug="ferry", title="Ferry", keywords=("ferry",), sources=("x",))
-BOUNDS: dict[str, Any] = {"bearer_token": TOKEN, "timeout_s": 2.0, "max_bytes": 200_000}
 
 
 @pytest.fixture
@@ -37,9 +35,16 @@ def api(feeds: FeedServer) -> XApi:
     return XApi(feeds)
 
 
-def stream(api: XApi, ledger: Engine, monthly_posts: int = 10_000, **more: Any) -> XStream:
-    given = BOUNDS | {"silence_s": 5.0, "renew_s": 0.05} | more
-    return XStream(engine=ledger, base_url=api.base, monthly_posts=monthly_posts, **given)
+def stream(
+    api: XApi,
+    ledger: Engine,
+    monthly_posts: int = 10_000,
+    *,
+    silence_s: float = 5.0,
+    **more: Any,
+) -> XStream:
+    who = access(api, ledger, monthly_posts, **more)
+    return XStream(who, silence_s=silence_s, renew_s=0.05)
 
 
 @contextlib.asynccontextmanager
@@ -166,7 +171,7 @@ async def test_faults(
             await soon(anext(posts))
     assert (caught.value.until is not None) == (fault[:3] == "429" or "Retry-After" in fault)
     assert TOKEN not in str(caught.value) + str(position) + caplog.text
-    assert monthly_allowance(ledger, 10_000).left() == 10_000
+    assert access(api, ledger).allowance.left() == 10_000
     async with following(api, stream(api, ledger), [VOTE], position) as posts:
         assert (await next_of(api, posts, now_tweet(2))).text == "the harbour vote, 2"
 
@@ -192,9 +197,9 @@ async def test_leaving_ends_the_thread_at_once(api: XApi, ledger: Engine) -> Non
 async def test_a_reader_that_stands_still_is_waited_for(api: XApi, ledger: Engine) -> None:
     async with following(api, stream(api, ledger), [VOTE]) as posts:
         await next_of(api, posts, *(now_tweet(n) for n in range(400)))
-        await until(lambda: monthly_allowance(ledger, 10_000).left() < 9_800)
+        await until(lambda: access(api, ledger).allowance.left() < 9_800)
         await asyncio.sleep(0.1)
-        assert monthly_allowance(ledger, 10_000).left() == 9_750  # of 200 that wait, and a reserve
+        assert access(api, ledger).allowance.left() == 9_750  # of 200 that wait, and a reserve
 
 
 async def test_the_month_s_posts_hold_over_a_restart(api: XApi, ledger: Engine) -> None:
@@ -207,7 +212,7 @@ async def test_the_month_s_posts_hold_over_a_restart(api: XApi, ledger: Engine) 
 
     async with following(api, stream(api, ledger, 15), [VOTE]) as posts:
         found.append(await next_of(api, posts, now_tweet(0)))
-    assert monthly_allowance(ledger, 15).left() == 14
+    assert access(api, ledger, 15).allowance.left() == 14
     ending = asyncio.ensure_future(follow_to_the_end())
     await until(lambda: api.followers)
     api.publish(*(now_tweet(n) for n in range(1, 30)))
@@ -228,7 +233,7 @@ async def test_what_a_break_leaves_out_the_search_brings(
 ) -> None:
     track(engine, VOTE)
     intake = Intake(broker, Pressure(broker, 10_000), engine)
-    searching = XSource(engine=engine, base_url=api.base, monthly_posts=10_000, **BOUNDS)
+    searching = XSource(access(api, engine))
 
     async def write(number: int) -> None:
         api.tweets.append(now_tweet(number))

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pydantic import SecretStr
+from sqlalchemy import Engine
+
+from ingestion.x.client import XAccess
 from ingestion.x.posts import id_at
 from tests.ingestion.feed_server import Exchange, FeedServer
 
@@ -168,3 +172,17 @@ def _send(exchange: Exchange, status: int, content: Any) -> None:
     body = json.dumps(content).encode()
     exchange.start(status, {"Content-Type": "application/json; charset=utf-8"}, len(body))
     exchange.wfile.write(body)
+
+
+def access(
+    api: XApi,
+    ledger: Engine,
+    monthly_posts: int = 10_000,
+    *,
+    timeout_s: float = 2.0,
+    bearer_token: str = TOKEN,
+) -> XAccess:
+    """Who asks this server."""
+    return XAccess(
+        ledger, SecretStr(bearer_token), api.base, monthly_posts, timeout_s, max_bytes=200_000
+    )

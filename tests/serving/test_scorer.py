@@ -2,11 +2,13 @@ import json
 import threading
 
 import pytest
+from pydantic import SecretStr
 from redis import Redis
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
 from barometer.broker import Broker
+from barometer.errors import SettingsError
 from barometer.events import event_row, new_event, track
 from barometer.feed import newest_posts
 from barometer.live import CHANNEL
@@ -14,7 +16,7 @@ from barometer.tables import PostRow
 from inference.registry import LoadedModel
 from serving.known_answers import KnownAnswers
 from serving.models import Models
-from serving.scorer import Scorer
+from serving.scorer import MOST_DELIVERIES, Scorer
 from tests.brokers import Stream
 from tests.conftest import post
 from tests.machine import eventually
@@ -95,6 +97,23 @@ def test_post_that_the_database_refuses_is_buried_alone(
     assert stored_ids(engine) == {str(n) for n in range(20)} - {"7"}
     [letter] = broker.dead_letters(10)
     assert "IntegrityError" in letter.reason
+
+
+def test_scorer_without_a_usable_key_for_names_holds_that_against_no_post(
+    stream: Stream, redis: Redis, engine: Engine, model: LoadedModel
+) -> None:
+    def opened(key: str) -> tuple[Scorer, Broker]:
+        broker = stream.open(author_names="plain", author_key=SecretStr(key))
+        return Scorer(broker, redis, engine, Models(model), batch=50, name="w"), broker
+
+    keyless, broker = opened("short")
+    broker.publish([post(n, f"text {n}", author="anna") for n in range(2)])
+    for _ in range(MOST_DELIVERIES + 1):
+        with pytest.raises(SettingsError):
+            keyless.run(threading.Event())
+    broker.close()
+    run_until_idle(*opened("long enough for nobody to guess"))
+    assert stored_ids(engine) == {"0", "1"}
 
 
 def test_repeated_text_is_judged_once_and_told_as_a_repost(

@@ -21,9 +21,9 @@ from barometer.settings import REPOSITORY, Settings
 from barometer.tracking import CHAMPION, mlflow_client
 from inference.promotion import promote, rollback
 from inference.registry import load
+from serving.heartbeat import HEARTBEAT
 from serving.judge import judge
 from serving.run import bento_command, bento_environment
-from serving.scorer import HEARTBEAT
 from tests.machine import eventually
 from tests.servers import free_port, redis_server
 

@@ -28,6 +28,11 @@ def follow(engine: Engine, position: dict[str, Any]) -> AsyncGenerator[Post, Non
     return stream.follow(lambda: [EVENT], position)
 
 
+def follow_again(engine: Engine, position: dict[str, Any]) -> AsyncGenerator[Post, None]:
+    """From the position as it was saved."""
+    return follow(engine, json.loads(json.dumps(position)))
+
+
 async def take(posts: AsyncGenerator[Post, None], number: int) -> list[str]:
     async with asyncio.timeout(10):
         return [(await anext(posts)).id for _ in range(number)]
@@ -81,7 +86,7 @@ async def test_after_a_break_it_goes_on_after_what_was_taken(
     for number in range(3, 260):
         reddit.submit(number, f"harbour {number}")
     asked = len(reddit.server.asked(NEW))
-    again = follow(engine, json.loads(json.dumps(position)))
+    again = follow_again(engine, position)
     assert await take(again, 257) == [f"t3_{n:06d}" for n in range(3, 260)]
     assert reddit.server.asked(NEW)[asked].query["before"] == ["t3_000002"]
     await silence(again)
@@ -96,7 +101,7 @@ async def test_a_break_in_the_middle_of_a_page_repeats_what_was_under_way(
     posts = follow(engine, position)
     await take(posts, 3)
     await posts.aclose()
-    again = follow(engine, json.loads(json.dumps(position)))
+    again = follow_again(engine, position)
     assert await take(again, 3) == ["t1_000002", "t1_000003", "t1_000004"]
     await silence(again)
 
@@ -112,7 +117,7 @@ async def test_what_it_was_to_go_on_after_may_be_deleted_meanwhile(
     reddit.delete(names[-1])
     for number in range(5, 155):
         reddit.submit(number, f"harbour {number}")
-    again = follow(engine, json.loads(json.dumps(position)))
+    again = follow_again(engine, position)
     assert await take(again, 150) == [f"t3_{n:06d}" for n in range(5, 155)]
     await silence(again)
 
@@ -152,6 +157,6 @@ async def test_a_fault_ends_the_stream_and_the_next_goes_on(
     assert (caught.value.until is not None) is fault.startswith("429")
     reddit.server.answers[path] = good
     reddit.submit(2, "harbour two")
-    again = follow(engine, json.loads(json.dumps(position)))
+    again = follow_again(engine, position)
     assert await take(again, 1) == ["t3_000002"]
     await silence(again)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     String,
+    Table,
     Text,
     UniqueConstraint,
     text,
@@ -60,6 +61,8 @@ class UtcTime(TypeDecorator[datetime]):
 class Base(DeclarativeBase):
     """Names every constraint, so that migrations can drop it on any database."""
 
+    __table__: ClassVar[Table]
+    """What statements without the ORM name; no class here is mapped to anything else."""
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from barometer.database import database_url, engine_for, migrate, writing
+from barometer.database import ready_engine, writing
 from barometer.errors import DataError
 from barometer.languages import languages_asked
 from barometer.settings import Settings
@@ -33,9 +33,7 @@ def report_now(settings: Settings) -> dict[str, Any]:
         DataError: the window holds too few posts to say anything.
         NotFoundError: no champion is registered.
     """
-    url = database_url(settings)
-    migrate(url)
-    engine = engine_for(url)
+    engine = ready_engine(settings)
     languages = languages_asked(None, settings.languages)
     window = live_window(engine, settings.drift_window_h, languages)
     if len(window.table) < settings.drift_min_posts:

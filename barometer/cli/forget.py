@@ -42,16 +42,14 @@ def forget(
     Example: barometer forget --author @anna@mastodon.social --dry-run
     """
     from barometer.authors import Authors
-    from barometer.database import database_url, engine_for, migrate
+    from barometer.database import ready_engine
     from barometer.erasure import keep_away
     from barometer.person import Person
     from ingestion.catalog import KINDS
 
     config = settings()
     person = Person(Authors(config), author, source or None)
-    url = database_url(config)
-    migrate(url)
-    engine = engine_for(url)
+    engine = ready_engine(config)
     if undo:
         _undo(engine, person, as_json=json_)
         return

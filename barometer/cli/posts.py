@@ -105,18 +105,17 @@ def track(
 
     Example: barometer track "City budget" --keyword budget --source rss --source bluesky
     """
-    from barometer.database import database_url, engine_for, migrate
+    from barometer.database import ready_engine
     from barometer.events import event_row, new_event
     from barometer.events import track as start_tracking
     from barometer.search import link_stored
     from ingestion.catalog import kind_of
 
     kinds = [kind_of(name) for name in dict.fromkeys(source or ("rss",))]
-    url = database_url(settings())
-    migrate(url)
+    engine = ready_engine(settings())
     event = new_event(title, keyword or (), [kind.name for kind in kinds], slug or None)
-    start_tracking(engine_for(url), event)
-    linked = link_stored(engine_for(url), event_row(engine_for(url), event.slug).id, event.keywords)
+    start_tracking(engine, event)
+    linked = link_stored(engine, event_row(engine, event.slug).id, event.keywords)
     if json_:
         print_json(event.model_dump(mode="json") | {"linked": linked})
     else:

@@ -181,11 +181,9 @@ def hide_authors(*, json_: Json = False) -> None:
 
 
 def _database() -> Engine:
-    from barometer.database import database_url, engine_for, migrate
+    from barometer.database import ready_engine
 
-    url = database_url(settings())
-    migrate(url)
-    return engine_for(url)
+    return ready_engine(settings())
 
 
 def _moment(name: str, given: str) -> datetime | None:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from sqlalchemy import Engine
 
 from barometer.console import print_json, print_line, print_table, progress
 from barometer.errors import InputError, UnavailableError
@@ -13,6 +12,8 @@ from barometer.options import Json
 from barometer.settings import Settings, settings
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from barometer.broker import Erased
     from barometer.person import Person
 
@@ -75,7 +76,7 @@ def forget(
 
 
 def _removed(
-    config: Settings, engine: Engine, person: "Person", *, only_count: bool
+    config: Settings, engine: "Engine", person: "Person", *, only_count: bool
 ) -> tuple[Counts, dict[str, str]]:
     """What was removed, or would be; and notes on what could not be."""
     from barometer.erasure import posts_by, remove
@@ -130,7 +131,7 @@ def _erased(config: Settings, person: "Person", *, only_count: bool) -> "Erased 
         return None
 
 
-def _undo(engine: Engine, person: "Person", *, as_json: bool) -> None:
+def _undo(engine: "Engine", person: "Person", *, as_json: bool) -> None:
     from barometer.forgotten import let_in
 
     mark = None if person.source is None else person.mark_at(person.source)

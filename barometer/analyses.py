@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Table, select, tuple_
+from sqlalchemy import Engine, select, tuple_
 from sqlalchemy.orm import Session
 
 from barometer.bulk import insert_rows
@@ -12,7 +12,7 @@ from barometer.client.contract import KeptAnalysis
 from barometer.database import writing
 from barometer.tables import AnalysisRow
 
-ANALYSES: Table = AnalysisRow.__table__  # type: ignore[assignment]
+ANALYSES = AnalysisRow.__table__
 
 Key = tuple[str, datetime, int]
 """What tells analyses apart: keyword, time, limit."""

@@ -32,6 +32,18 @@ def database_url(settings: Settings) -> str:
     return settings.database_url or f"sqlite:///{settings.state / 'barometer.db'}"
 
 
+def ready_engine(settings: Settings) -> Engine:
+    """The engine of the database in force, which is at the newest revision.
+
+    Raises:
+        SettingsError: its URL cannot be parsed.
+        UnavailableError: it cannot be reached.
+    """
+    url = database_url(settings)
+    migrate(url)
+    return engine_for(url)
+
+
 @cache
 def engine_for(url: str) -> Engine:
     """One engine a process and URL, with time-outs; SQLite in WAL mode.

@@ -3,9 +3,6 @@
 import errno
 import sys
 
-from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
-
 from barometer.cli import app
 from barometer.console import print_error
 from barometer.errors import BarometerError, StorageError, UnavailableError
@@ -30,11 +27,6 @@ def main() -> None:
     except BarometerError as error:
         print_error(str(error))
         sys.exit(error.exit_code)
-    except (RedisError, SQLAlchemyError) as error:
-        part = "Redis" if isinstance(error, RedisError) else "the database"
-        cause = str(getattr(error, "orig", None) or error).splitlines()[0]
-        print_error(f"{part} failed while this command worked ({type(error).__name__}: {cause}).")
-        sys.exit(UnavailableError.exit_code)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
             raise
@@ -54,3 +46,20 @@ def main() -> None:
         sys.exit(UnavailableError.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        part = _failed_part(error)
+        if part is None:
+            raise
+        cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+        print_error(f"{part} failed while this command worked ({type(error).__name__}: {cause}).")
+        sys.exit(UnavailableError.exit_code)
+
+
+def _failed_part(error: Exception) -> str | None:
+    """Whose error it is; the libraries are imported now, since half of a start would be theirs."""
+    from redis.exceptions import RedisError  # noqa: PLC0415
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
+
+    if isinstance(error, RedisError):
+        return "Redis"
+    return "the database" if isinstance(error, SQLAlchemyError) else None

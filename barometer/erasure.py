@@ -7,15 +7,15 @@ its place in the feeds.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, Engine, Table, case, delete, select, union, update
+from sqlalchemy import Connection, Engine, case, delete, select, union, update
 
 from barometer.database import writing
 from barometer.forgotten import remember
 from barometer.person import Person
 from barometer.tables import PostEventRow, PostRow, SourceStateRow
 
-POSTS: Table = PostRow.__table__  # type: ignore[assignment]
-LINKS: Table = PostEventRow.__table__  # type: ignore[assignment]
+POSTS = PostRow.__table__
+LINKS = PostEventRow.__table__
 PAGE: Final = 5_000
 """Authors that are read together."""
 BATCH: Final = 200

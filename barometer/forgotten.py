@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, Table, delete, select
+from sqlalchemy import Connection, Engine, delete, select
 
 from barometer.authors import Authors
 from barometer.bulk import insert_rows
@@ -11,7 +11,7 @@ from barometer.database import writing
 from barometer.posts import Key, Post
 from barometer.tables import ForgottenAuthorRow
 
-FORGOTTEN: Table = ForgottenAuthorRow.__table__  # type: ignore[assignment]
+FORGOTTEN = ForgottenAuthorRow.__table__
 REFUSAL = "author: asked to be forgotten"
 
 

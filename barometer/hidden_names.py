@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, Table, bindparam, func, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, func, select, update
 
 from barometer.authors import Authors
 from barometer.database import writing
 from barometer.tables import PostRow
 
-POSTS: Table = PostRow.__table__  # type: ignore[assignment]
+POSTS = PostRow.__table__
 PAGE: Final = 1_000
 NAMED: Final = (POSTS.c.external_id, POSTS.c.author, POSTS.c.url, POSTS.c.details)
 """Columns that may hold a name, as `Authors.hidden_fields` takes them."""

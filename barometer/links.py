@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, select
+from sqlalchemy import ColumnElement, Connection, Select, select
 
 from barometer.bulk import insert_rows
 from barometer.database import held
@@ -12,7 +12,7 @@ from barometer.posts import Key
 from barometer.rollups import count, count_keywords
 from barometer.tables import EventRow, PostEventRow, PostRow
 
-LINKS: Table = PostEventRow.__table__  # type: ignore[assignment]
+LINKS = PostEventRow.__table__
 
 
 def link(connection: Connection, event_id: int, post_ids: Sequence[int]) -> int:

@@ -3,7 +3,6 @@
 `docs/bi.md` lists the columns. Needs pyarrow, which the `ops` extra brings.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Engine, Select, Text, cast, func, select
 
-from barometer.errors import StorageError
 from barometer.feed import events_of_posts
 from barometer.labels import EMOTIONS, SENTIMENTS
 from barometer.tables import PostEventRow, PostRow
+from barometer.whole_file import whole_file
 
 CHUNK: Final = 10_000
 """Posts that are in memory at a time, about 60 MB; one row group of the file."""
@@ -98,22 +97,12 @@ def export_posts(
     Raises:
         StorageError: the file cannot be written.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     written = 0
-    try:
-        with pq.ParquetWriter(part, SCHEMA, compression="zstd") as writer:
-            for batch in _batches(engine, chosen):
-                writer.write_batch(batch)
-                written += batch.num_rows
-                progress(batch.num_rows)
-        part.replace(path)
-    except OSError as error:
-        raise StorageError(
-            f"parquet: {path} cannot be written ({error.strerror or error}): name a file in a "
-            "folder that exists, with room for it."
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as part, pq.ParquetWriter(part, SCHEMA, compression="zstd") as writer:
+        for batch in _batches(engine, chosen):
+            writer.write_batch(batch)
+            written += batch.num_rows
+            progress(batch.num_rows)
     return written
 
 

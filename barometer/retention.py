@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Engine, Table, delete, func, literal, select, tuple_
+from sqlalchemy import Engine, delete, func, literal, select, tuple_
 
 from barometer.database import writing
 from barometer.rollups import EVERY_POST
 from barometer.tables import AnalysisRow, EventRow, PostRow, RollupRow, UtcTime
 
-ANALYSES: Table = AnalysisRow.__table__  # type: ignore[assignment]
+ANALYSES = AnalysisRow.__table__
 KEY: Final = tuple_(*ANALYSES.primary_key)
 BATCH: Final = 500
 """Posts, or analyses, of one transaction: another writer waits for some tens of milliseconds."""

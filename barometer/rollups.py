@@ -17,9 +17,9 @@ language of one whose language is not known."""
 EVERY_POST: Final = 0
 """The rollups' event id under which each post counts once, whatever its events."""
 
-MINUTES: Table = RollupRow.__table__  # type: ignore[assignment]
-HOURS: Table = HourlyRollupRow.__table__  # type: ignore[assignment]
-KEYWORDS: Table = KeywordDayRow.__table__  # type: ignore[assignment]
+MINUTES = RollupRow.__table__
+HOURS = HourlyRollupRow.__table__
+KEYWORDS = KeywordDayRow.__table__
 
 Cells = defaultdict[tuple[Any, ...], list[float]]
 """The sums of a table's cell, by its key."""

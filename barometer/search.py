@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from barometer.database import writing
 from barometer.feed import older
-from barometer.languages import EVERY, UNKNOWN, Languages
+from barometer.languages import UNKNOWN, Languages
 from barometer.links import link
 from barometer.posts import Key
 from barometer.tables import PostRow
@@ -28,17 +28,14 @@ time: the newest posts with a word are read first, however many have it."""
 ID_BITS: Final = 31
 
 
-def posts_mentioning(engine: Engine, keyword: str, limit: int) -> list[PostRow]:
-    """The newest posts that contain `keyword` as whole words, newest first, reposts included."""
-    return mentioning_in(engine, keyword, limit, EVERY)[0]
-
-
 def mentioning_in(
     engine: Engine, keyword: str, limit: int, languages: Languages
 ) -> tuple[list[PostRow], dict[Key, str]]:
-    """The same of some languages; and the languages of those in others that were met on the way.
+    """The newest posts that contain `keyword` as whole words, newest first, reposts included.
 
-    Fewer are found where more than `MOST_OTHERS` in other languages are newer.
+    Returns:
+        Those in `languages`; fewer than `limit` where more than `MOST_OTHERS` in other languages
+        are newer. And the languages of those others that were met on the way.
     """
     pattern = mentions(keyword)
     found: list[PostRow] = []

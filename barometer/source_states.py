@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, Table, func, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session, defer
 
 from barometer.bulk import insert_rows
 from barometer.database import writing
 from barometer.tables import SourceStateRow
 
-STATES: Table = SourceStateRow.__table__  # type: ignore[assignment]
+STATES = SourceStateRow.__table__
 
 
 def position_of(engine: Engine, source: str, key: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, Table, select, tuple_
+from sqlalchemy import Connection, Engine, select, tuple_
 
 from barometer.authors import Authors
 from barometer.bulk import Row, insert_rows
@@ -23,7 +23,7 @@ from barometer.rollups import EVERY_POST, count
 from barometer.tables import PostRow
 from barometer.words import indexed
 
-POSTS: Table = PostRow.__table__  # type: ignore[assignment]
+POSTS = PostRow.__table__
 
 Judged = tuple[Post, Judgement]
 

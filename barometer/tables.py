@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     String,
+    Table,
     Text,
     UniqueConstraint,
     text,
@@ -60,6 +61,8 @@ class UtcTime(TypeDecorator[datetime]):
 class Base(DeclarativeBase):
     """Names every constraint, so that migrations can drop it on any database."""
 
+    __table__: ClassVar[Table]
+    """What statements without the ORM name; no class here is mapped to anything else."""
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -163,42 +166,42 @@ class PostEventRow(Base):
     """The post's `repost_of`, if that belongs to the event too: else this is the event's first."""
 
 
-class RollupRow(Base):
-    """Posts a minute, by event, source, language and answers; `event_id` 0 counts every post.
+class Counts:
+    """What both tables of rollups count, by event, source, language and answers.
 
-    Emotion or sentiment is "" where the model gave none, the language where it is not known: a
-    key's column holds no null. The sums are over the posts that have an answer.
+    `event_id` 0 counts every post. Emotion or sentiment is "" where the model gave none, the
+    language where it is not known: a key's column holds no null. The sums are over the posts that
+    have an answer.
     """
+
+    event_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, sort_order=-1)
+    source: Mapped[str] = mapped_column(String(64), primary_key=True, sort_order=1)
+    emotion: Mapped[str] = mapped_column(String(16), primary_key=True, sort_order=1)
+    sentiment: Mapped[str] = mapped_column(String(16), primary_key=True, sort_order=1)
+    language: Mapped[str] = mapped_column(
+        String(16), primary_key=True, server_default="", sort_order=1
+    )
+    posts: Mapped[int] = mapped_column(sort_order=1)
+    confidence_sum: Mapped[float] = mapped_column(sort_order=1)
+    sentiment_sum: Mapped[float] = mapped_column(sort_order=1)
+
+
+class RollupRow(Counts, Base):
+    """Posts a minute."""
 
     __tablename__ = "rollups"
     __table_args__ = (BY_KEY,)
 
-    event_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     minute: Mapped[datetime] = mapped_column(UtcTime, primary_key=True)
-    source: Mapped[str] = mapped_column(String(64), primary_key=True)
-    emotion: Mapped[str] = mapped_column(String(16), primary_key=True)
-    sentiment: Mapped[str] = mapped_column(String(16), primary_key=True)
-    language: Mapped[str] = mapped_column(String(16), primary_key=True, server_default="")
-    posts: Mapped[int] = mapped_column(Integer)
-    confidence_sum: Mapped[float] = mapped_column(Float)
-    sentiment_sum: Mapped[float] = mapped_column(Float)
 
 
-class HourlyRollupRow(Base):
+class HourlyRollupRow(Counts, Base):
     """The same by hour: what long windows and the views for BI tools read. Kept for ever."""
 
     __tablename__ = "hourly_rollups"
     __table_args__ = (Index("ix_hourly_rollups_hour", "hour"), BY_KEY)
 
-    event_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     hour: Mapped[datetime] = mapped_column(UtcTime, primary_key=True)
-    source: Mapped[str] = mapped_column(String(64), primary_key=True)
-    emotion: Mapped[str] = mapped_column(String(16), primary_key=True)
-    sentiment: Mapped[str] = mapped_column(String(16), primary_key=True)
-    language: Mapped[str] = mapped_column(String(16), primary_key=True, server_default="")
-    posts: Mapped[int] = mapped_column(Integer)
-    confidence_sum: Mapped[float] = mapped_column(Float)
-    sentiment_sum: Mapped[float] = mapped_column(Float)
 
 
 class KeywordDayRow(Base):

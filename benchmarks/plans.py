@@ -21,21 +21,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, event, text
 
+from barometer import overview
 from barometer.comparison import groups_of
 from barometer.console import print_line, print_table, progress
 from barometer.database import engine_for, migrate
 from barometer.events import Event, event_row, track
 from barometer.feed import events_of_posts, newest_posts, reposts_of
 from barometer.languages import languages_asked
-from barometer.overview import (
-    busiest_keywords,
-    by_event,
-    by_hour,
-    by_label,
-    by_language,
-    by_source,
-    other_languages,
-)
 from barometer.rollups import EVERY_POST
 from barometer.search import link_stored, mentioning_in
 from barometer.store import store
@@ -149,13 +141,17 @@ def questions(engine: Engine) -> dict[str, Read]:
         "compare by place, a day": lambda: groups_of(
             engine, both, "location", END - day, END, read
         ),
-        "analytics by hour, 14 days": lambda: by_hour(engine, END - fortnight, 14 * 24, read),
-        "analytics by source, a day": lambda: by_source(engine, END - day, END, read),
-        "analytics by language, a day": lambda: by_language(engine, END - day, END),
-        "analytics, other languages": lambda: other_languages(engine, END - day, END, read),
-        "analytics by event, a day": lambda: by_event(engine, END - day, END, read),
-        "analytics by label, a day": lambda: by_label(engine, END - day, END, read),
-        "analytics, keywords": lambda: busiest_keywords(engine, END - day, END, read),
+        "analytics by hour, 14 days": lambda: overview.by_hour(
+            engine, END - fortnight, 14 * 24, read
+        ),
+        "analytics by source, a day": lambda: overview.by_source(engine, END - day, END, read),
+        "analytics by language, a day": lambda: overview.by_language(engine, END - day, END),
+        "analytics, other languages": lambda: overview.other_languages(
+            engine, END - day, END, read
+        ),
+        "analytics by event, a day": lambda: overview.by_event(engine, END - day, END, read),
+        "analytics by label, a day": lambda: overview.by_label(engine, END - day, END, read),
+        "analytics, keywords": lambda: overview.busiest_keywords(engine, END - day, END, read),
         "posts with a frequent word": lambda: mentioning_in(engine, FREQUENT, 250, read),
         "posts with a rare word": lambda: mentioning_in(engine, RARE, 250, read),
         "posts with two words": lambda: mentioning_in(engine, EVENTS[1], 250, read),

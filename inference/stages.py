@@ -8,7 +8,6 @@ from barometer.errors import ConflictError
 from barometer.settings import Settings
 from barometer.tracking import CHALLENGER, CHAMPION, mlflow_client, registry_faults
 
-Stage = Literal["staging", "shadow", "canary", "production", "retired"]
 STAGING: Final = "staging"
 """Registered; answers only those who ask for it by name."""
 SHADOW: Final = "shadow"

@@ -6,16 +6,15 @@ from typing import Any
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from barometer.database import database_url, engine_for, migrate, writing
+from barometer.database import ready_engine, writing
 from barometer.errors import DataError
 from barometer.languages import languages_asked
 from barometer.settings import Settings
 from barometer.tables import DriftReportRow
 from barometer.tracking import CHAMPION, EXPERIMENT, mlflow_client
 from inference.registry import fetch, version_of
-from monitoring.columns import left_out
 from monitoring.drift import compare
-from monitoring.reports import report_folder
+from monitoring.reports import listed, report_folder
 from monitoring.summary import told
 from monitoring.window import live_window, validation_reference
 
@@ -33,9 +32,7 @@ def report_now(settings: Settings) -> dict[str, Any]:
         DataError: the window holds too few posts to say anything.
         NotFoundError: no champion is registered.
     """
-    url = database_url(settings)
-    migrate(url)
-    engine = engine_for(url)
+    engine = ready_engine(settings)
     languages = languages_asked(None, settings.languages)
     window = live_window(engine, settings.drift_window_h, languages)
     if len(window.table) < settings.drift_min_posts:
@@ -64,18 +61,7 @@ def report_now(settings: Settings) -> dict[str, Any]:
         languages=str(languages),
         other_languages=window.others,
     )
-    summary = {
-        "name": name,
-        "created_at": now,
-        "posts": row.posts,
-        "reference": row.reference,
-        "drifted": drift.drifted,
-        "columns": drift.columns,
-        "left_out": left_out(drift.columns),
-        "languages": row.languages,
-        "other_languages": row.other_languages,
-        "url": f"/drift/{name}",
-    }
+    summary = listed(row)
     # MLflow first: when it is away nothing was listed, and the next try makes no second report.
     _log_to_mlflow(settings, summary, [str(page), str(page.with_suffix(".json"))])
     with Session(writing(engine)) as session, session.begin():

@@ -23,24 +23,26 @@ def latest_reports(engine: Engine) -> list[dict[str, Any]]:
     """The newest reports, newest first, as the API shows them."""
     newest = select(DriftReportRow).order_by(DriftReportRow.created_at.desc()).limit(NEWEST)
     with Session(engine) as session:
-        return [
-            {
-                "name": row.name,
-                "created_at": row.created_at,
-                "window_start": row.window_start,
-                "window_end": row.window_end,
-                "posts": row.posts,
-                "model_version": row.model_version,
-                "reference": row.reference,
-                "drifted": row.drifted,
-                "columns": row.columns,
-                "left_out": left_out(row.columns),
-                "languages": row.languages,
-                "other_languages": row.other_languages,
-                "url": f"/drift/{row.name}",
-            }
-            for row in session.scalars(newest)
-        ]
+        return [listed(row) for row in session.scalars(newest)]
+
+
+def listed(row: DriftReportRow) -> dict[str, Any]:
+    """A report as the API shows it."""
+    return {
+        "name": row.name,
+        "created_at": row.created_at,
+        "window_start": row.window_start,
+        "window_end": row.window_end,
+        "posts": row.posts,
+        "model_version": row.model_version,
+        "reference": row.reference,
+        "drifted": row.drifted,
+        "columns": row.columns,
+        "left_out": left_out(row.columns),
+        "languages": row.languages,
+        "other_languages": row.other_languages,
+        "url": f"/drift/{row.name}",
+    }
 
 
 def report_file(settings: Settings, engine: Engine, name: str) -> Path:

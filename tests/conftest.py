@@ -14,9 +14,12 @@ from sqlalchemy import Engine
 
 from barometer.broker import Broker
 from barometer.database import engine_for, migrate
+from barometer.languages import EVERY
 from barometer.posts import Judgement, Post
 from barometer.redis_server import carried_binary, connect
+from barometer.search import mentioning_in
 from barometer.settings import REPOSITORY, Settings
+from barometer.tables import PostRow
 from inference.classifier import Classifier
 from inference.model_folder import open_model_folder
 from inference.registry import LoadedModel
@@ -191,3 +194,7 @@ def answer_topic(exchange: Exchange) -> None:
     body = news_search(keyword, stories if known else [])
     exchange.start(200, {"Content-Type": "application/rss+xml"}, len(body))
     exchange.wfile.write(body)
+
+
+def posts_mentioning(engine: Engine, keyword: str, limit: int) -> list[PostRow]:
+    return mentioning_in(engine, keyword, limit, EVERY)[0]

@@ -3,7 +3,6 @@
 import hashlib
 import heapq
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -11,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from barometer.collection import read_rows
-from barometer.errors import StorageError
 from barometer.languages import Languages
+from barometer.whole_file import whole_file
 
 COLUMNS: Final = ("id", "text", "created_at", "language", "may_train")
 
@@ -47,18 +46,9 @@ def write_sample(folder: Path, file: Path, rows: int, languages: Languages) -> i
         StorageError: the file cannot be written.
     """
     sample = heapq.nsmallest(rows, collected_rows(folder, languages), key=_rank)
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        with part.open("w", encoding="utf-8") as out:
-            for row in sample:
-                out.write(json.dumps(asdict(row), default=str, ensure_ascii=False) + "\n")
-        part.replace(file)
-    except OSError as error:
-        raise StorageError(
-            f"{file} cannot be written ({error.strerror}): name a file in a folder that exists."
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(file) as part, part.open("w", encoding="utf-8") as out:
+        for row in sample:
+            out.write(json.dumps(asdict(row), default=str, ensure_ascii=False) + "\n")
     return len(sample)
 
 

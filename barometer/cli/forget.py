@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from sqlalchemy import Engine
 
 from barometer.console import print_json, print_line, print_table, progress
 from barometer.errors import InputError, UnavailableError
@@ -13,6 +12,8 @@ from barometer.options import Json
 from barometer.settings import Settings, settings
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from barometer.broker import Erased
     from barometer.person import Person
 
@@ -42,16 +43,14 @@ def forget(
     Example: barometer forget --author @anna@mastodon.social --dry-run
     """
     from barometer.authors import Authors
-    from barometer.database import database_url, engine_for, migrate
+    from barometer.database import ready_engine
     from barometer.erasure import keep_away
     from barometer.person import Person
     from ingestion.catalog import KINDS
 
     config = settings()
     person = Person(Authors(config), author, source or None)
-    url = database_url(config)
-    migrate(url)
-    engine = engine_for(url)
+    engine = ready_engine(config)
     if undo:
         _undo(engine, person, as_json=json_)
         return
@@ -77,7 +76,7 @@ def forget(
 
 
 def _removed(
-    config: Settings, engine: Engine, person: "Person", *, only_count: bool
+    config: Settings, engine: "Engine", person: "Person", *, only_count: bool
 ) -> tuple[Counts, dict[str, str]]:
     """What was removed, or would be; and notes on what could not be."""
     from barometer.erasure import posts_by, remove
@@ -132,7 +131,7 @@ def _erased(config: Settings, person: "Person", *, only_count: bool) -> "Erased 
         return None
 
 
-def _undo(engine: Engine, person: "Person", *, as_json: bool) -> None:
+def _undo(engine: "Engine", person: "Person", *, as_json: bool) -> None:
     from barometer.forgotten import let_in
 
     mark = None if person.source is None else person.mark_at(person.source)

@@ -1,6 +1,7 @@
 """Commands about posts: where they come from, and those that could not be stored."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,6 +9,9 @@ from barometer.console import print_json, print_line, print_table
 from barometer.errors import InputError, SourceError
 from barometer.options import Json
 from barometer.settings import settings
+
+if TYPE_CHECKING:
+    from ingestion.intake import Reading
 
 app = typer.Typer()
 
@@ -54,12 +58,7 @@ def ingest(
     if json_:
         print_json([vars(reading) for reading in readings])
     else:
-        rows = [
-            (r.source, r.event, r.accepted, r.duplicates, r.rejected, r.error or "")
-            for r in readings
-        ]
-        columns = ("source", "event", "accepted", "duplicates", "rejected", "fault")
-        print_table("Read into the stream", columns, rows)
+        _show("Read into the stream", "accepted", readings)
     if readings and all(reading.error for reading in readings):
         raise SourceError(f"{source}: no reading succeeded; the first says: {readings[0].error}")
 
@@ -73,16 +72,19 @@ def _collect(source: str, event: str, *, json_: bool) -> None:
         lines = [vars(reading) for reading in readings]
         print_json({"readings": lines, "left_out": plan.left_out})
     else:
-        rows = [
-            (r.source, r.event, r.accepted, r.duplicates, r.rejected, r.error or "")
-            for r in readings
-        ]
-        columns = ("source", "event", "collected", "duplicates", "rejected", "fault")
-        print_table("Collected for training", columns, rows)
+        _show("Collected for training", "collected", readings)
         for name, reason in plan.left_out.items():
             print_line(f"{name} {reason}")
     if readings and all(reading.error for reading in readings):
         raise SourceError(f"no reading succeeded; the first says: {readings[0].error}")
+
+
+def _show(title: str, taken: str, readings: "Sequence[Reading]") -> None:
+    columns = ("source", "event", taken, "duplicates", "rejected", "fault")
+    rows = [
+        (r.source, r.event, r.accepted, r.duplicates, r.rejected, r.error or "") for r in readings
+    ]
+    print_table(title, columns, rows)
 
 
 @app.command()
@@ -103,18 +105,17 @@ def track(
 
     Example: barometer track "City budget" --keyword budget --source rss --source bluesky
     """
-    from barometer.database import database_url, engine_for, migrate
+    from barometer.database import ready_engine
     from barometer.events import event_row, new_event
     from barometer.events import track as start_tracking
     from barometer.search import link_stored
     from ingestion.catalog import kind_of
 
     kinds = [kind_of(name) for name in dict.fromkeys(source or ("rss",))]
-    url = database_url(settings())
-    migrate(url)
+    engine = ready_engine(settings())
     event = new_event(title, keyword or (), [kind.name for kind in kinds], slug or None)
-    start_tracking(engine_for(url), event)
-    linked = link_stored(engine_for(url), event_row(engine_for(url), event.slug).id, event.keywords)
+    start_tracking(engine, event)
+    linked = link_stored(engine, event_row(engine, event.slug).id, event.keywords)
     if json_:
         print_json(event.model_dump(mode="json") | {"linked": linked})
     else:

@@ -27,12 +27,10 @@ def list_sources(context: typer.Context, *, json_: Json = False) -> None:
         if json_:
             raise InputError("--json: write it behind the command that it is for.", "json")
         return
-    from barometer.database import database_url, engine_for, migrate
+    from barometer.database import ready_engine
     from ingestion.states import source_lines
 
-    url = database_url(settings())
-    migrate(url)
-    lines = source_lines(settings(), engine_for(url))
+    lines = source_lines(settings(), ready_engine(settings()))
     if json_:
         print_json([vars(line) for line in lines])
         return

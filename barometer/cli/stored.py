@@ -2,15 +2,17 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from sqlalchemy import Engine
 
 from barometer.console import print_json, print_line, progress
 from barometer.errors import InputError
 from barometer.options import Json
 from barometer.settings import settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -180,12 +182,10 @@ def hide_authors(*, json_: Json = False) -> None:
         print_line(f"names of {changed:,} posts are hidden; {files:,} collected files were read")
 
 
-def _database() -> Engine:
-    from barometer.database import database_url, engine_for, migrate
+def _database() -> "Engine":
+    from barometer.database import ready_engine
 
-    url = database_url(settings())
-    migrate(url)
-    return engine_for(url)
+    return ready_engine(settings())
 
 
 def _moment(name: str, given: str) -> datetime | None:

@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Engine, Table, select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from barometer.bulk import insert_rows
@@ -18,7 +18,7 @@ GRAINS: Final = 1_000
 """Parts of a period: what is taken within one counts from its end, so that a row stays small."""
 PATIENCE_S: Final = 30.0
 """Longest that a call waits for its turn; beyond, the source is left alone until then."""
-ALLOWANCES: Table = AllowanceRow.__table__  # type: ignore[assignment]
+ALLOWANCES = AllowanceRow.__table__
 
 
 class Allowance:

@@ -25,6 +25,25 @@ def test_program_starts_and_ends_as_a_module_too(tmp_path: Path) -> None:
     assert result.stderr.startswith("error: BAROMETER_PORTT is not a setting")
 
 
+def test_program_starts_without_the_libraries_that_few_commands_need() -> None:
+    check = (
+        "import barometer.entry, sys\n"
+        "print([n for n in ('redis', 'sqlalchemy', 'numpy', 'mlflow') if n in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, text=True, cwd=REPOSITORY, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
+def test_database_that_fails_in_a_command_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "barometer.db").write_text("no database " * 100)
+    result = barometer("sources", state=tmp_path)
+    assert result.returncode == 69
+    [line] = result.stderr.splitlines()
+    assert line.startswith("error: the database failed while this command worked (DatabaseError")
+
+
 def test_help_lists_the_commands_and_gives_examples(tmp_path: Path) -> None:
     text = barometer("--help", state=tmp_path).stdout
     for command in ("up", "serve", "work", "ingest", "sources", "track", "train", "evaluate",

@@ -7,10 +7,9 @@ from sqlalchemy import Engine, func, select
 from barometer.erasure import posts_named, remove
 from barometer.events import Event, event_row, track
 from barometer.feed import newest_posts
-from barometer.search import posts_mentioning
 from barometer.store import store
 from barometer.tables import HourlyRollupRow, PostEventRow, PostRow
-from tests.conftest import judgement, post
+from tests.conftest import judgement, post, posts_mentioning
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 

@@ -28,14 +28,13 @@ from barometer.feed import newest_posts
 from barometer.forgotten import REFUSAL, by_forgotten
 from barometer.person import Person
 from barometer.posts import Post
-from barometer.search import posts_mentioning
 from barometer.settings import Settings
 from barometer.store import store
 from barometer.tables import HourlyRollupRow, PostEventRow, PostRow
 from ingestion.intake import Intake, Reading
 from ingestion.posted import publish_posted
 from tests.command_line import barometer
-from tests.conftest import judgement, post
+from tests.conftest import judgement, post, posts_mentioning
 
 KEY = "a key that nobody guesses"
 JOY = "the ferry is all my joy"

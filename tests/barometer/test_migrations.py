@@ -16,12 +16,11 @@ from barometer.feed import newest_posts
 from barometer.forgotten import let_in
 from barometer.overview import by_hour
 from barometer.person import Person
-from barometer.search import posts_mentioning
 from barometer.settings import Settings
 from barometer.store import store
 from barometer.tables import Base, described
 from tests.barometer.kept import kept as kept_analysis
-from tests.conftest import judgement, post
+from tests.conftest import judgement, post, posts_mentioning
 
 
 def test_migrations_make_exactly_the_tables_and_can_be_undone(database_url: str) -> None:

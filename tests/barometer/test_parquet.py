@@ -1,6 +1,7 @@
 """The export: every post with typed columns, in bounded memory, and never half a file."""
 
 import tracemalloc
+from contextlib import chdir
 from datetime import UTC, timedelta
 from pathlib import Path
 
@@ -104,6 +105,9 @@ def test_fault_leaves_the_older_file_and_no_other(
     assert path.read_text() == "older"
     with pytest.raises(StorageError, match="nowhere"):
         export_posts(engine, tmp_path / "nowhere" / "p.parquet", Chosen(), lambda _: None)
+    with chdir(tmp_path), pytest.raises(StorageError, match="cannot be written"):
+        export_posts(engine, Path(), Chosen(), lambda _: None)
+    assert [file.name for file in tmp_path.iterdir() if ".part" in file.name] == []
 
 
 def test_guide_names_each_column() -> None:

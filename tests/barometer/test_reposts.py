@@ -13,11 +13,11 @@ from barometer.events import Event, event_row, track
 from barometer.feed import newest_posts, reposts_of
 from barometer.overview import by_source
 from barometer.rollups import EVERY_POST
-from barometer.search import link_stored, posts_mentioning
+from barometer.search import link_stored
 from barometer.store import store
 from barometer.tables import PostRow
 from barometer.trends import totals, trend
-from tests.conftest import judgement, post
+from tests.conftest import judgement, post, posts_mentioning
 
 HOUR = timedelta(hours=1)
 NOON = post().created_at.replace(second=0)

@@ -12,12 +12,11 @@ from barometer.events import Event, event_row, track
 from barometer.feed import newest_posts
 from barometer.overview import by_hour
 from barometer.retention import Old, count_old, prune
-from barometer.search import posts_mentioning
 from barometer.store import store
 from barometer.tables import HourlyRollupRow, PostEventRow, PostRow, RollupRow
 from barometer.trends import totals
 from tests.barometer.kept import kept
-from tests.conftest import judgement, post
+from tests.conftest import judgement, post, posts_mentioning
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

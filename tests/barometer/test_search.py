@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from barometer import search
-from barometer.search import posts_mentioning
 from barometer.store import store
 from barometer.text import mentions
 from barometer.words import words
-from tests.conftest import judgement, post
+from tests.conftest import judgement, post, posts_mentioning
 
 TEXTS = (
     "the city budget passed",

@@ -10,12 +10,12 @@ from barometer.errors import ConflictError, NotFoundError
 from barometer.events import Event, event_row, track, tracked, untrack
 from barometer.feed import events_of_posts, newest_posts
 from barometer.rollups import EVERY_POST
-from barometer.search import link_stored, posts_mentioning
+from barometer.search import link_stored
 from barometer.source_states import Taken, position_of, readings, save_reading
 from barometer.store import store
 from barometer.tables import PostRow, RollupRow
 from barometer.trends import totals, trend
-from tests.conftest import judgement, post
+from tests.conftest import judgement, post, posts_mentioning
 
 
 def count(engine: Engine, event_id: int) -> int:

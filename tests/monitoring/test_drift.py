@@ -88,6 +88,7 @@ def test_report_is_kept_listed_and_logged(settings: Settings, model: LoadedModel
     assert "in other languages: de 1." in as_markdown(summary, 1)
     [listed] = latest_reports(engine)
     assert (listed["name"], listed["other_languages"]) == (summary["name"], {"de": 1})
+    assert listed == summary
     assert report_file(settings, engine, summary["name"]).stat().st_size > 1_000_000
     with pytest.raises(NotFoundError):
         report_file(settings, engine, "../mlflow")

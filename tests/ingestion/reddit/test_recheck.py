@@ -14,14 +14,13 @@ from barometer.broker import Broker
 from barometer.brokers import open_broker
 from barometer.errors import BrokerError, SettingsError, SourceError
 from barometer.events import Event, track
-from barometer.search import posts_mentioning
 from barometer.settings import Settings
 from barometer.source_states import readings
 from barometer.store import store
 from barometer.tables import HourlyRollupRow, PostEventRow, PostRow
 from ingestion.reddit.recheck import Checked, recheck, recheck_all
 from tests.command_line import barometer
-from tests.conftest import judgement, post
+from tests.conftest import judgement, post, posts_mentioning
 from tests.ingestion.api_faults import FAULTS
 from tests.ingestion.reddit.server import (
     CLIENT_ID,

@@ -16,7 +16,7 @@ from barometer.analyses import Key, key_of, stored_among, write
 from barometer.analysis_queue import PAGE, AnalysisQueue, Entry
 from barometer.client.contract import KeptAnalysis
 from barometer.cpu import cpu_percent
-from barometer.database import database_url, engine_for, migrate
+from barometer.database import ready_engine
 from barometer.redis_server import connected
 from barometer.settings import Settings
 
@@ -70,7 +70,7 @@ def sync_analyses(
     begun = queue.waiting()
     done = Synced()
     if begun.count:
-        engine = _database(settings)
+        engine = ready_engine(settings)
         until = time.monotonic() + patience_s
         # Not more than waits now: what is added meanwhile is for the next sync.
         for _ in range(math.ceil(begun.count / PAGE)):
@@ -92,7 +92,7 @@ def recover_missing(settings: Settings) -> Recovered:
         UnavailableError: Redis or the database cannot be reached.
     """
     queue = AnalysisQueue(connected(settings))
-    engine = _database(settings)
+    engine = ready_engine(settings)
     cached = 0
     missing: dict[Key, KeptAnalysis] = {}
     for page in queue.cached():
@@ -106,12 +106,6 @@ def recover_missing(settings: Settings) -> Recovered:
             missing.pop(key_of(waits), None)
     put_back = queue.put_back(list(missing.values()))
     return Recovered(cached, len(queued), len(missing), put_back)
-
-
-def _database(settings: Settings) -> Engine:
-    url = database_url(settings)
-    migrate(url)
-    return engine_for(url)
 
 
 def _held_back(

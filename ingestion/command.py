@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from barometer.back_pressure import Pressure
 from barometer.brokers import answering_broker
-from barometer.database import database_url, engine_for, migrate
+from barometer.database import database_url, engine_for, ready_engine
 from barometer.errors import (
     ConflictError,
     InputError,
@@ -43,13 +43,12 @@ def recording(settings: Settings) -> Recording:
 
 def track_recorded(settings: Settings) -> list[Event]:
     """Track the events that the recording tells of; those that are tracked already stay."""
-    url = database_url(settings)
-    migrate(url)
+    engine = ready_engine(settings)
     events = []
     for title in recording(settings).event_titles():
         event = new_event(title, sources=("replay",))
         try:
-            events.append(track(engine_for(url), event))
+            events.append(track(engine, event))
         except ConflictError:
             events.append(event)
     return events
@@ -73,7 +72,7 @@ def ingest_once(settings: Settings, name: str, slug: str | None = None) -> list[
         if not kind.polled:
             raise InputError(f"source: {name!r} is followed: add --follow.", "source")
         source = kind.open_polled(settings)
-    engine = _database(settings)
+    engine = ready_engine(settings)
     known = tracked(engine)
     events = [e for e in known if slug in (None, e.slug) and (slug or name in e.sources)]
     if slug is not None and not events:
@@ -132,7 +131,7 @@ def follow_sources(settings: Settings, name: str | None = None) -> None:
     if not kinds:
         raise SettingsError("no live source is ready: `barometer sources` says what each lacks.")
     sources = {kind.name: kind.open_live(settings) for kind in kinds}
-    intake = _intake(settings, _database(settings))
+    intake = _intake(settings, ready_engine(settings))
 
     async def follow_until_stopped() -> None:
         stop = asyncio.Event()
@@ -143,12 +142,6 @@ def follow_sources(settings: Settings, name: str | None = None) -> None:
         log.info("stopped", sources=list(sources))
 
     asyncio.run(follow_until_stopped())
-
-
-def _database(settings: Settings) -> Engine:
-    url = database_url(settings)
-    migrate(url)
-    return engine_for(url)
 
 
 def _intake(settings: Settings, engine: Engine) -> Intake:

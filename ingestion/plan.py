@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from barometer.database import database_url, engine_for, migrate
+from barometer.database import ready_engine
 from barometer.events import tracked
 from barometer.settings import Settings
 from barometer.source_states import readings
@@ -25,14 +25,13 @@ def plan_readings(settings: Settings) -> list[Planned]:
 
     So that what one run had no time for is the first of the next.
     """
-    url = database_url(settings)
-    migrate(url)
+    engine = ready_engine(settings)
     missing = {kind.name: kind.missing(settings) for kind in KINDS if kind.polled}
-    read_at = {(row.source, row.key): row.updated_at for row in readings(engine_for(url))}
+    read_at = {(row.source, row.key): row.updated_at for row in readings(engine)}
     never = datetime.min.replace(tzinfo=UTC)
     planned = [
         Planned(name, event.slug, missing[name])
-        for event in tracked(engine_for(url))
+        for event in tracked(engine)
         for name in event.sources
         if name in missing
     ]

@@ -11,7 +11,7 @@ from barometer.analysis_queue import AnalysisQueue
 from barometer.back_pressure import Pressure
 from barometer.broker import Broker
 from barometer.brokers import open_broker
-from barometer.database import database_url, engine_for, migrate
+from barometer.database import ready_engine
 from barometer.errors import ModelError, NotFoundError, UnavailableError
 from barometer.redis_server import connect, redis_url
 from barometer.settings import REPOSITORY, Settings
@@ -62,8 +62,7 @@ def open_parts(settings: Settings) -> Parts:
     Raises:
         UnavailableError: the database cannot be reached.
     """
-    url = database_url(settings)
-    migrate(url)
+    engine = ready_engine(settings)
     redis = connect(redis_url(settings))
     try:
         model, note = champion_or_starter(settings)
@@ -71,7 +70,7 @@ def open_parts(settings: Settings) -> Parts:
         log.error("no model can be loaded: the failsafe answers", reason=str(error))  # noqa: TRY400
         model, note = absent_model(str(error)), str(error)
     models = Models(model, note, partial(load, settings))
-    return assemble(settings, engine_for(url), redis, models)
+    return assemble(settings, engine, redis, models)
 
 
 def assemble(settings: Settings, engine: Engine, redis: Redis, models: Models) -> Parts:

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from barometer.authors import Authors
-from barometer.database import database_url, engine_for, migrate
+from barometer.database import database_url, engine_for, ready_engine
 from barometer.errors import InputError, NotFoundError, UnavailableError
 from barometer.events import tracked
 from barometer.settings import Settings
@@ -35,9 +35,8 @@ def plan_collecting(settings: Settings, name: str = "", slug: str = "") -> Colle
         InputError: there is no such source.
         NotFoundError: no such event is tracked.
     """
-    url = database_url(settings)
-    migrate(url)
-    events = [event for event in tracked(engine_for(url)) if slug in ("", event.slug)]
+    engine = ready_engine(settings)
+    events = [event for event in tracked(engine) if slug in ("", event.slug)]
     if slug and not events:
         raise NotFoundError(f"event: {slug!r} is not tracked; `barometer track` adds it.")
     plan = CollectPlan()

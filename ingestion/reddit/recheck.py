@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from barometer.broker import Broker
 from barometer.brokers import open_broker
-from barometer.database import database_url, engine_for, migrate
+from barometer.database import ready_engine
 from barometer.errors import SettingsError, SourceError
 from barometer.settings import Settings
 from barometer.source_states import limited_until
@@ -60,9 +60,7 @@ def recheck(settings: Settings, *, advance: Callable[[Checked], None] | None = N
         SourceError: Reddit answered with a fault; what was checked before stays so.
         BrokerError: the stream is away; the next check deletes there what this one could not.
     """
-    url = database_url(settings)
-    migrate(url)
-    engine = engine_for(url)
+    engine = ready_engine(settings)
     missing = kind_of(SOURCE).missing(settings)
     if missing and not stored.stored_of_reddit(engine):
         return Checked()

@@ -14,11 +14,11 @@ import httpx
 from barometer.errors import InputError, UnavailableError
 from barometer.model_source import HUB
 from barometer.settings import Settings
+from serving.access import LOOPBACK
 
 TRAIN_EXTRA: Final = ("datasets", "optimum", "torch", "transformers")
 FILES: Final = ("train.jsonl", "validation.jsonl", "test.jsonl")
 TIMEOUT_S: Final = 5.0
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def check_needs(settings: Settings, source: str) -> None:

@@ -91,19 +91,16 @@ class Deadline:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun = False
 
         async def without_limit(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            limit.reschedule(None)
+            limit.reschedule(None)  # the answer has begun: from here on it never expires
             await send(message)
 
         try:
             async with asyncio.timeout(self._seconds) as limit:
                 await self._app(scope, receive, without_limit)
         except TimeoutError:
-            if begun or not limit.expired():
+            if not limit.expired():  # the app's own
                 raise
             error = DeadlineError(
                 f"there was no answer within {self._seconds:g} s: ask for less, try again later, "

@@ -23,6 +23,8 @@ headers; a page offers the subprotocols `barometer` and `barometer.key.KEY` inst
 TAGS: Final = [
     {"name": "mood", "description": "Classify texts, and ask for the mood of a keyword."},
     {"name": "events", "description": "What is followed, and what people say about it."},
+    {"name": "analytics", "description": "Events side by side, the whole system, one answer."},
+    {"name": "models", "description": "What is registered, how it fares, and what replaces it."},
     {"name": "system", "description": "The parts, their health, and the models' drift."},
 ]
 SCHEMES: Final[dict[str, Any]] = {

@@ -6,7 +6,7 @@ const TIMEOUT_MS = 15_000;
 const ANALYZE_TIMEOUT_MS = 90_000;
 
 /** What went wrong, from the answer's problem document; `field` names the offending field where there is one. */
-export class Problem extends Error {
+class Problem extends Error {
   constructor(message, { status = 0, field = null } = {}) {
     super(message);
     this.name = "Problem";

@@ -2,6 +2,7 @@
 
 import { el } from "./dom.js";
 import { capital, percent } from "./format.js";
+import { SIGN } from "./mood.js";
 import { asCounted, besides } from "./shares.js";
 
 function barRow(name) {
@@ -34,8 +35,6 @@ export function emotionBars(list) {
     if (ordered.some((node, i) => list.children[i] !== node)) list.replaceChildren(...ordered);
   };
 }
-
-const SIGN = { negative: "−", neutral: "○", positive: "+" };
 
 /** One bar split into negative, neutral and positive, with the rows written beneath. */
 export function sentimentBar(container) {

@@ -3,11 +3,11 @@
 import { el, outsideLink, webAddress } from "./dom.js";
 import { languageName } from "./languages.js";
 import { unescaped, ago, capital, count, NOTHING, percent, plural, signed } from "./format.js";
+import { SIGN } from "./mood.js";
 
 const MOST = 100;
 const UNSURE = 0.5;
 const LONG_TEXT = 280;
-const SIGN = { negative: "−", neutral: "○", positive: "+" };
 
 const keyOf = (post) => `${post.source}\n${post.id}`;
 

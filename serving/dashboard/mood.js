@@ -6,6 +6,8 @@ import { largestFirst, rowsOf } from "./shares.js";
 /** The order of the stacked chart, from the bottom: neighbours differ in lightness as well as in hue. */
 export const EMOTIONS = ["sadness", "anger", "fear", "surprise", "love", "joy"];
 export const SENTIMENTS = ["negative", "neutral", "positive"];
+/** The mark of each sentiment, for who tells no colours apart. */
+export const SIGN = { negative: "−", neutral: "○", positive: "+" };
 const FEELING = { sadness: "sad", anger: "angry", fear: "afraid", surprise: "surprised", love: "affectionate", joy: "joyful" };
 
 /** Below this many posts a window says nothing about a mood. */

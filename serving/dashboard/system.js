@@ -19,11 +19,11 @@ export function showStream(state) {
 }
 
 export function showModel(version) {
-  byId("model-version").textContent = version || "–";
+  byId("model-version").textContent = version || NOTHING;
 }
 
 export function showMetrics({ posts_per_minute: rate, backlog, model_version: version }) {
-  byId("rate").textContent = count(rate);
+  byId("rate").textContent = rate === null ? NOTHING : count(rate);
   byId("backlog").textContent = backlog > 0 ? `${count(backlog)} waiting` : "";
   showModel(version);
 }

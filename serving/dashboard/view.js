@@ -3,7 +3,7 @@
 import { byId, el } from "./dom.js";
 
 /** Windows and the step that each is counted in: 90 points at most, whole minutes as the service counts them. */
-export const WINDOWS = [
+const WINDOWS = [
   { minutes: 15, step: 60, label: "15 min", name: "15 minutes" },
   { minutes: 60, step: 60, label: "1 h", name: "hour" },
   { minutes: 360, step: 300, label: "6 h", name: "6 hours" },

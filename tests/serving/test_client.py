@@ -92,7 +92,8 @@ def test_posts_are_sent_and_what_is_refused_is_listed(client: Client) -> None:
 
 
 def test_state_and_analysis_are_typed(client: Client) -> None:
-    assert client.status().parts["redis"].ok
+    status = client.status()
+    assert (status.parts["redis"].ok, status.alerts) == (True, [])
     assert {source.name for source in client.sources()} >= {"rss", "http"}
     assert client.drift() == []
     mood = client.analyze("ferry", limit=10)

@@ -12,6 +12,11 @@ from tests.machine import Machine, eventually
 HOSTILE = "<img src=x onerror=\"document.title='hacked'\"> i am so happy"
 
 
+def send(machine: Machine, name: str, text: str) -> None:
+    body = {"id": name, "text": text, "created_at": datetime.now(UTC).isoformat()}
+    machine.post("/ingest", {"source": "form", "posts": [body]})
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as running:
@@ -44,8 +49,7 @@ def test_new_post_appears_as_text_whatever_it_holds(machine: Machine, browser: B
     page.goto(machine.url)
     expect(page.get_by_text("Live", exact=True)).to_be_visible(timeout=10_000)
     mark = uuid4().hex[:8]
-    body = {"id": mark, "text": f"{HOSTILE} {mark}", "created_at": datetime.now(UTC).isoformat()}
-    machine.post("/ingest", {"source": "form", "posts": [body]})
+    send(machine, mark, f"{HOSTILE} {mark}")
     expect(page.get_by_text(f"{HOSTILE} {mark}")).to_be_visible(timeout=10_000)
     assert page.title() != "hacked"
     assert page.locator("img[src=x]").count() == 0
@@ -58,9 +62,7 @@ def test_text_that_goes_round_is_listed_once_with_its_times(
 ) -> None:
     mark = uuid4().hex[:8]
     for n in range(3):
-        now = datetime.now(UTC).isoformat()
-        body = {"id": f"{mark}-{n}", "text": f"round it goes {mark}", "created_at": now}
-        machine.post("/ingest", {"source": "form", "posts": [body]})
+        send(machine, f"{mark}-{n}", f"round it goes {mark}")
 
     def reposts() -> list[int]:
         feed = machine.get("/events/all/posts?limit=200")["posts"]
@@ -80,9 +82,7 @@ def test_posts_in_other_languages_are_marked_and_counted_on_demand(
     machine: Machine, browser: Browser
 ) -> None:
     mark = uuid4().hex[:8]
-    text = f"Die Straßenbahn {mark} kommt heute schon wieder viel zu spät"
-    body = {"id": mark, "text": text, "created_at": datetime.now(UTC).isoformat()}
-    machine.post("/ingest", {"source": "form", "posts": [body]})
+    send(machine, mark, f"Die Straßenbahn {mark} kommt heute schon wieder viel zu spät")
     trend = "/events/all/trends?minutes=60"
     eventually(lambda: machine.get(trend)["other_languages"].get("de"), "it is not told of")
     page, faults = strict_page(browser)

@@ -44,14 +44,22 @@ async def until(check: Callable[[], bool]) -> None:
     await asyncio.to_thread(eventually, check, "it did not happen", 20)
 
 
+async def held_and_queued(
+    http: httpx.AsyncClient, parts: Parts, asked: Counting
+) -> tuple[asyncio.Task[httpx.Response], asyncio.Task[httpx.Response]]:
+    """A request whose text the model is held at, and one whose three texts wait behind it."""
+    asked.gate.clear()
+    first = asyncio.create_task(http.post("/predict", json={"text": "first"}))
+    await asyncio.to_thread(asked.started.wait, 20)
+    texts = {"texts": ["a", "b", "c"]}
+    queued = asyncio.create_task(http.post("/predict/batch", json=texts))
+    await until(lambda: parts.answers.batcher.queued == 3)
+    return first, queued
+
+
 async def test_over_the_queue_is_429(redis: Redis, tmp_path: Path) -> None:
     async with service(tmp_path, redis, queue_texts=3, deadline_s=60) as (http, parts, asked):
-        asked.gate.clear()
-        first = asyncio.create_task(http.post("/predict", json={"text": "first"}))
-        await asyncio.to_thread(asked.started.wait, 20)
-        texts = {"texts": ["a", "b", "c"]}
-        waiting = asyncio.create_task(http.post("/predict/batch", json=texts))
-        await until(lambda: parts.answers.batcher.queued == 3)
+        first, waiting = await held_and_queued(http, parts, asked)
         refused = await http.post("/predict", json={"text": "one more"})
         assert refused.status_code == 429
         assert refused.headers["content-type"] == "application/problem+json"
@@ -85,13 +93,7 @@ async def test_answer_that_does_not_begin_in_time_is_504_and_its_work_is_dropped
 ) -> None:
     limits = {"request_deadline_s": 0.5, "deadline_s": 60, "model_timeout_s": 60}
     async with service(tmp_path, redis, **limits) as (http, parts, asked):
-        asked.gate.clear()
-        first = asyncio.create_task(http.post("/predict", json={"text": "first"}))
-        await asyncio.to_thread(asked.started.wait, 20)
-        texts = {"texts": ["a", "b", "c"]}
-        queued = asyncio.create_task(http.post("/predict/batch", json=texts))
-        await until(lambda: parts.answers.batcher.queued == 3)
-        for late in await asyncio.gather(first, queued):
+        for late in await asyncio.gather(*await held_and_queued(http, parts, asked)):
             assert_too_late(late)
         # The computation that both share ends a moment after its last caller.
         await until(lambda: parts.answers.batcher.queued == 0)

@@ -1,5 +1,6 @@
-"""The page tells corrected shares with their intervals, and what was counted to who asks."""
+"""The page tells corrected shares with their intervals, and no figure that nobody knows."""
 
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -76,4 +77,15 @@ def test_bars_tell_the_corrected_share_its_interval_and_the_count_on_hover(
         page.get_by_role("button", name="Analyze").click()
         expect(page.locator("#analyze-split strong").last).to_have_text("100\u202f%")
         expect(page.locator("#analyze-bars .bar-share")).to_have_text(["\u2013"] * 6)
+        assert faults == []
+
+
+def test_rate_that_nobody_knows_is_not_told_as_nought(page_address: str) -> None:
+    message = {"type": "metrics", "posts_per_minute": None, "backlog": 3, "model_version": "7"}
+    with chromium() as browser:
+        page, faults = strict_page(browser)
+        page.route_web_socket("**/live", lambda socket: socket.send(json.dumps(message)))
+        page.goto(page_address)
+        expect(page.locator("#backlog")).to_have_text("3 waiting")
+        expect(page.locator("#rate")).to_have_text("\u2013")
         assert faults == []

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from barometer.client.contract.content import Content
+from barometer.client.contract.models import ModelAlert
 from barometer.client.contract.mood import Count
 
 
@@ -27,6 +28,8 @@ class Status(Content):
     """Every part by name."""
     model_version: str
     """Version of the champion."""
+    alerts: list[ModelAlert] = Field(default=[])
+    """The newest about models, oldest first."""
     links: dict[str, str]
     """Addresses of the other user interfaces."""
 
